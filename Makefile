@@ -1,0 +1,41 @@
+# What there is to run. `make run` and `make test` are all that a newcomer needs.
+
+GO ?= go
+
+.PHONY: help run test check golden fuzz clauses mutants bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: bin/samtykke ## build, make a lived-in ledger, and show what an auditor would ask of it
+	@sh cmd/samtykke/tour.sh bin/samtykke demo-data
+
+bin/samtykke: FORCE
+	@$(GO) build -o $@ ./cmd/samtykke
+
+FORCE:
+
+test: ## everything that is checked
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt-ed"; exit 1; }
+	$(GO) vet ./...
+	$(GO) test -race -timeout 12m ./...
+	@$(MAKE) --no-print-directory clauses mutants
+
+golden: ## write missing event vectors and schemas, and the event × view matrix
+	$(GO) test ./eventschema ./projections -golden
+
+fuzz: ## fuzz the decoders and recovery, a minute each
+	$(GO) test ./eventschema -fuzz FuzzDecode -fuzztime 1m
+	$(GO) test ./adapters/filestore -fuzz FuzzOpen -fuzztime 1m
+
+clauses: ## every clause with the scenarios that show it
+	@$(GO) run ./testdata/clauses
+
+mutants: ## plant each deliberate mistake and see its test fail
+	@$(GO) run ./testdata/mutants
+
+bench: bin/samtykke ## measure beside the raw limits of the same disk
+	bin/samtykke bench
+
+clean: ## remove what was built and the demo's data
+	rm -rf bin demo-data

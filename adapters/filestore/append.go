@@ -1,0 +1,188 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"samtykke/adapters/ledger"
+	"samtykke/eventschema"
+)
+
+// A request is one call of Append on its way through the writer.
+type request struct {
+	stream string
+	after  uint64
+	count  int
+	frame  []byte
+	done   chan struct{} // told once, when the verdict stands
+
+	taken, withdrawn bool // under the queue's lock
+
+	// The verdict: err, or the position of the last record, or neither: the stream stands at the version actual.
+	err      error
+	position uint64
+	actual   uint64
+}
+
+var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
+
+func newRequest(stream string, after uint64, records []eventschema.Record) *request {
+	r := requests.Get().(*request)
+	*r = request{
+		stream: stream, after: after, count: len(records), done: r.done,
+		frame: newFrame(r.frame[:0], stream, after+1, records),
+	}
+	return r
+}
+
+// Append implements ledger.Store. A stream's name has 1 to MaxName bytes, and one call stores at most MaxAppend.
+func (s *Store) Append(ctx context.Context, stream string, after uint64, records ...eventschema.Record) (ledger.Position, error) {
+	if err := admit(stream, records); err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, refused(err)
+	}
+	r := newRequest(stream, after, records)
+	if err := s.queue.put(r); err != nil {
+		return 0, err
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		if s.queue.withdraw(r) {
+			return 0, refused(ctx.Err())
+		}
+		// The writer has it, and will use it after this call is over: it cannot go back to the pool.
+		return 0, fmt.Errorf("the append was under way, its outcome is open: %w", ctx.Err())
+	}
+	position, actual, err := r.position, r.actual, r.err
+	if cap(r.frame) <= 64<<10 {
+		requests.Put(r)
+	}
+	if err != nil || position != 0 {
+		return position, err
+	}
+	return s.again(ctx, stream, after, actual, records)
+}
+
+// again answers an append that found its stream at another version: with the records' position if they are the very
+// records that stand there, appended before. Stored records never change, so this needs no place in the writer's order.
+func (s *Store) again(ctx context.Context, stream string, after, actual uint64, records []eventschema.Record) (ledger.Position, error) {
+	conflict := &ledger.ConflictError{Stream: stream, After: after, Actual: actual}
+	last := after + uint64(len(records))
+	if after > actual || last > actual {
+		return 0, conflict
+	}
+	i := 0
+	for r, err := range s.Stream(ctx, stream, after+1) {
+		switch {
+		case err != nil:
+			return 0, err
+		case r.ID != records[i].ID:
+			return 0, conflict
+		case r.Version == last:
+			return r.Position, nil
+		}
+		i++
+	}
+	return 0, conflict
+}
+
+func refused(err error) error { return fmt.Errorf("%w: %w", ledger.ErrRefused, err) }
+
+// A queue holds the requests that no batch has taken yet.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*request
+	wake    chan struct{} // holds a token when something may have changed
+	closing bool          // no more requests; the waiting ones are still taken
+	ended   error         // no more requests, and this is their answer
+}
+
+func (q *queue) put(r *request) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ended != nil {
+		return q.ended
+	}
+	q.waiting = append(q.waiting, r)
+	q.signal()
+	return nil
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// withdraw takes a request back, unless a batch has taken it.
+func (q *queue) withdraw(r *request) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	r.withdrawn = !r.taken
+	return r.withdrawn
+}
+
+// end makes err the answer to every request from now on, if nothing else ended the queue before.
+func (q *queue) end(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ended == nil {
+		q.ended = err
+	}
+	q.signal()
+}
+
+// close refuses new requests, and has the writer end when it has taken the waiting ones.
+func (q *queue) close() {
+	q.end(errClosed)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closing = true
+	q.signal()
+}
+
+var errClosed = fmt.Errorf("the store was closed: %w", ledger.ErrEnded)
+
+// len is how many requests wait, and whether more may come.
+func (q *queue) len() (n int, closing bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting), q.closing
+}
+
+// take adds waiting requests to the batch, oldest first, until their frames reach about limit bytes.
+func (q *queue) take(batch []*request, limit int) []*request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	size, n := 0, 0
+	for _, r := range q.waiting {
+		if size > 0 && size+len(r.frame) > limit {
+			break
+		}
+		n++
+		if r.withdrawn {
+			continue
+		}
+		r.taken = true
+		size += len(r.frame)
+		batch = append(batch, r)
+	}
+	rest := copy(q.waiting, q.waiting[n:])
+	clear(q.waiting[rest:])
+	q.waiting = q.waiting[:rest]
+	return batch
+}
+
+// ended is the answer to a request whose outcome a failure left open.
+func ended(cause error) error {
+	if errors.Is(cause, ledger.ErrEnded) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ledger.ErrEnded, cause)
+}

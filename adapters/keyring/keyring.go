@@ -1,0 +1,134 @@
+// Package keyring keeps one data key for each client and each organisation, and seals under it what is personal.
+//
+// Whatever the ledger holds about a person, in events, views, snapshots and exports, it holds sealed under that person's
+// key. Erasure is the destruction of that key: what it sealed can then be read by nobody, wherever a copy lies. So the
+// rules here are few and without exception:
+//
+//   - a key is durable before Create returns: nothing is ever sealed under a key that a power cut can take back;
+//   - a destroyed key stays destroyed: Destroy is durable before it returns, no Seal or Open starts after it, and no key
+//     is ever made for that owner again;
+//   - a key opens what it sealed, with the same associated data, and nothing else;
+//   - no error, and no printing of any type of this package, shows a key, a plaintext or an owner.
+//
+// # Sealing
+//
+// AES-256-GCM by Tink's aead/subtle, on a raw key of 32 bytes, without a prefix: 12 bytes of nonce, the ciphertext, 16 bytes
+// of tag. A Tink keyset handle for each owner would cost several kilobytes and tens of microseconds, for rotation within
+// an owner's keyset, which we do not want: an owner has one key, and it ends with the owner. Nonces are random and come
+// from Tink, not from the source given here, which makes the keys; one key is good for 2^32 seals. Ciphers in use are kept
+// ready, a bounded number of them; all other keys lie wrapped in memory, about a hundred bytes each.
+//
+// Go may leave copies of key bytes behind in memory that it has freed. What is destroyed is gone from what this package
+// holds and from the files, not proven gone from the memory of a running process.
+//
+// # The files
+//
+// File keeps two files in one folder. Both belong in a folder readable by the service's user only, apart from the ledger
+// and from the backups of the ledger.
+//
+//   - master.key: the master key, 32 random bytes, made at first use. It wraps every data key. If it is lost, every sealed
+//     byte of every person is lost, for good; if it leaks together with data.keys, so do they.
+//   - data.keys: the data keys, each wrapped under the master key with its owner as associated data, and the owners whose
+//     key was destroyed. If it is lost, every sealed byte is lost, and with it the knowledge of who was erased. If an older
+//     copy is put back, keys destroyed since are back: destroy them once more, from the record of erasures, before serving.
+//
+// A folder that holds one without the other is refused, never filled up with a new one, as soon as it had a key.
+//
+// data.keys is a header and then entries of 128 bytes, so that no entry straddles two sectors. Each has a checksum and its
+// own number. Entries are added at the end, many callers' together, and synced before anyone is told; an entry knows
+// where its batch began. To destroy a key, a "destroy" entry is added and synced, and from then on the key is gone, come
+// what may. Then the key's own entry is overwritten where it stands, by one of kind "wiped" with the word "destroyed" in the
+// key's place, and synced; only then does Destroy return. Opening finishes a wiping that was interrupted.
+//
+// When the file is opened, damage at its end is cut off if it can be the rest of a batch that was never synced: nothing
+// valid follows it but entries of its own batch. Any other damage is refused. One case cannot be told apart: decay in the
+// very last batch looks like a write that never ended.
+//
+// # Why not only overwrite
+//
+// A solid-state disk or a copying file system may keep the old bytes although the file shows new ones, and a backup of
+// data.keys surely does. Against that stand key epochs, to come: an epoch's key wraps the data keys, each day's epoch wraps
+// the living ones anew into a new file, and epoch keys older than 14 days are destroyed. Every entry therefore names the
+// epoch whose key wraps it; today that is always 0, the master key itself, and any other is refused. Callers will see no
+// difference: they name owners, never keys.
+//
+// # What a caller must see to
+//
+// Owners' ids are never used again for another. One process has a folder open at a time: OpenFile takes the lock in it.
+package keyring
+
+import (
+	"context"
+	"errors"
+
+	"samtykke/domain"
+)
+
+// An Owner is whom a key belongs to.
+type Owner struct {
+	Kind Kind
+	ID   domain.ID
+}
+
+// A Kind of owner, by the name it has in files and associated data for ever. It has at most 16 bytes.
+type Kind string
+
+const (
+	Client       Kind = "client"
+	Organisation Kind = "organisation"
+	Staff        Kind = "staff"   // one member of staff of an organisation or of the processor
+	Service      Kind = "service" // what belongs to nobody
+)
+
+// A Keyring keeps its owners' keys. Every implementation passes keyringtest.TestKeyring.
+//
+// Every method may be called by many at once. When ctx ends before an answer, the call may or may not have taken
+// effect; asking again settles it. An owner of no known kind, or with the zero id, is an error that is none of those below.
+type Keyring interface {
+	// Create makes a key for the owner and returns when it is durable. If the owner has one already, nothing changes.
+	// An owner whose key was destroyed never gets another: ErrDestroyed.
+	Create(ctx context.Context, owner Owner) error
+
+	// Sealer gives what seals and opens with the owner's key; ErrNoKey or ErrDestroyed if there is none. Ask anew for
+	// each piece of work rather than keep one: in another process than Destroy's, it may take a moment to notice.
+	Sealer(ctx context.Context, owner Owner) (Sealer, error)
+
+	// Destroy ends the owner's key and returns when that is durable and the stored key is overwritten. From then on
+	// everything about the owner answers ErrDestroyed. To destroy again is no error. An owner who has no key is marked
+	// all the same, and never gets one: erasures re-applied to an older copy must hold for keys it does not know.
+	//
+	// After an error other than ctx's, destroy again once the keyring is opened anew.
+	Destroy(ctx context.Context, owner Owner) error
+}
+
+// A Sealer seals and opens with one owner's key.
+type Sealer interface {
+	// Seal encrypts the plaintext and binds it to the associated data, which it does not contain. The result is
+	// Overhead bytes longer. Sealing twice gives different bytes.
+	Seal(plaintext, associatedData []byte) ([]byte, error)
+
+	// Open gives the plaintext back. The error matches ErrNoMatch if these bytes were not sealed with this key and this
+	// associated data, and ErrDestroyed if the key is gone.
+	Open(ciphertext, associatedData []byte) ([]byte, error)
+}
+
+// Overhead is how many bytes longer a ciphertext is than its plaintext.
+const Overhead = nonceSize + tagSize
+
+var (
+	// ErrNoKey says that no key was ever made for the owner.
+	ErrNoKey = errors.New("this owner has no key")
+	// ErrDestroyed says that the owner's key was destroyed, for good.
+	ErrDestroyed = errors.New("this owner's key was destroyed")
+	// ErrNoMatch says that bytes were sealed with another key or other associated data, or were changed since.
+	ErrNoMatch = errors.New("the sealed bytes do not match this key and associated data")
+	// ErrEnded says that a keyring makes and destroys no more keys: an earlier write's outcome is unknown, or the
+	// keyring was closed. Keys known to be durable go on sealing; one whose fate is unknown answers ErrEnded, too.
+	// Opening the keyring anew settles what was written.
+	ErrEnded = errors.New("the keyring has ended writing")
+	// ErrDamaged says that the key files cannot be trusted: something other than the end of the last write is missing
+	// or changed, or the two files do not belong together.
+	ErrDamaged = errors.New("the key files are damaged")
+)
+
+var errOwner = errors.New("not an owner of keys: unknown kind or no id")

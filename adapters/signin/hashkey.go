@@ -1,0 +1,125 @@
+package signin
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path"
+
+	"samtykke/adapters/disk"
+)
+
+// A HashKey is the secret under which codes are hashed: 32 random bytes in a file of their own.
+//
+// If the file is lost, no stored hash fits any code again, and no client gets in with the code on the slip. If it leaks
+// together with the ledger, codes can still not be guessed: a secret has 82 bits. Keep it beside the ledger, not in it, and
+// back it up apart from it. It prints as "[hash key]"; the zero HashKey is none.
+type HashKey struct {
+	key func() *[hashKeySize]byte // in a function, because no printer looks into one, whatever holds the HashKey
+}
+
+const hashKeySize = 32
+
+// LoadHashKey reads the key from the named file, and makes it, durably, when there is no such file. It cannot tell first
+// use from a loss: a caller whose ledger holds hashes already must look for the file first. One process may call it at a
+// time.
+func LoadHashKey(d disk.Disk, name string, random io.Reader) (HashKey, error) {
+	key, err := readHashKey(d, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeHashKey(d, name, random); err != nil {
+			return HashKey{}, fmt.Errorf("making the key for codes: %w", err)
+		}
+		key, err = readHashKey(d, name)
+	}
+	if err == nil {
+		err = d.SyncDir(folder(name)) // a name that is seen may still not be durable
+	}
+	if err != nil {
+		return HashKey{}, fmt.Errorf("reading the key for codes: %w", err)
+	}
+	return HashKey{func() *[hashKeySize]byte { return key }}, nil
+}
+
+var errNoHashKey = errors.New("the file does not hold the 32 random bytes of a key")
+
+func readHashKey(d disk.Disk, name string) (*[hashKeySize]byte, error) {
+	f, err := d.OpenRead(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size != hashKeySize {
+		return nil, errNoHashKey
+	}
+	key := new([hashKeySize]byte)
+	if _, err := f.ReadAt(key[:], 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	if bytes.Count(key[:], key[:1]) == hashKeySize {
+		return nil, errNoHashKey // 32 times the same byte: a file that was never really written
+	}
+	return key, nil
+}
+
+// makeHashKey writes the key under another name first, so that a file of the final name is always whole.
+func makeHashKey(d disk.Disk, name string, random io.Reader) error {
+	var key [hashKeySize]byte
+	defer clear(key[:])
+	if _, err := io.ReadFull(random, key[:]); err != nil {
+		return err
+	}
+	if err := d.MakeDir(folder(name)); err != nil {
+		return err
+	}
+	f, err := d.Open(name+".new", true)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(key[:], 0)
+	if err := errors.Join(err, f.Truncate(hashKeySize), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := d.Rename(name+".new", name); err != nil {
+		return err
+	}
+	return d.SyncDir(folder(name))
+}
+
+// folder is the file's, as a disk names it: the root is the empty name.
+func folder(name string) string {
+	if dir := path.Dir(name); dir != "." {
+		return dir
+	}
+	return ""
+}
+
+func (k HashKey) bytes() []byte {
+	if k.key == nil {
+		panic("signin: the zero HashKey was used")
+	}
+	return k.key()[:]
+}
+
+const hiddenKey = "[hash key]"
+
+// String does not show the key, nor does any of what follows.
+func (HashKey) String() string { return hiddenKey }
+
+// GoString does not show the key.
+func (HashKey) GoString() string { return hiddenKey }
+
+// Format does not show the key, whatever the verb.
+func (HashKey) Format(f fmt.State, _ rune) { io.WriteString(f, hiddenKey) }
+
+// MarshalText does not show the key.
+func (HashKey) MarshalText() ([]byte, error) { return []byte(hiddenKey), nil }
+
+// LogValue does not show the key.
+func (HashKey) LogValue() slog.Value { return slog.StringValue(hiddenKey) }

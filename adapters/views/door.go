@@ -1,0 +1,311 @@
+package views
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"samtykke/adapters/ledger"
+	"samtykke/domain"
+	"samtykke/domain/client"
+	"samtykke/domain/organisation"
+	"samtykke/domain/oversight"
+	"samtykke/domain/rules"
+	"samtykke/eventschema"
+	"samtykke/projections"
+)
+
+type (
+	// Clients are the clients' streams.
+	Clients = ledger.Streams[client.Command, client.Body, client.State]
+	// Organisations are the organisations' streams.
+	Organisations = ledger.Streams[organisation.Command, organisation.Body, organisation.State]
+	// Oversight are streams of one event: refused attempts, or queries.
+	Oversight = ledger.Streams[oversight.Body, oversight.Body, oversight.State]
+)
+
+// A Door is where registrations are read, and nowhere else.
+//
+// A look-up decides on the client's stream at a version, appends itself at that version, reads the reader's standing and
+// the clock once more, and only then opens what it named. It shows the journal version that its event names, and nothing
+// later. A refused one does the same reads, and appends an event of its own.
+type Door struct {
+	Ledger        *ledger.Ledger
+	Keeper        *Keeper
+	Clients       *Clients
+	Organisations *Organisations
+	Refused       *Oversight
+	Books         rules.Books
+	AtOnce        int // look-ups of one overview that wait for the disk together; 0: as many as serve it best
+}
+
+// The codes of refusals at the door.
+const (
+	// NoSuchClient is the answer for a handle of another organisation, for an erased client, and for one that never was.
+	NoSuchClient = client.NotRegistered
+	// NotShared is the answer for a client of one's own that does not share. It never says why.
+	NotShared = client.NotShared
+)
+
+// Shown is what a look-up shows.
+type Shown struct {
+	Registrations projections.Registrations // only the kinds that the look-up names
+	Until         domain.Date               // sharing holds through the day before; zero for the client's own reading
+	Position      ledger.Position           // of the look-up's event
+}
+
+// LookUp reads on behalf of the caller's organisation what is registered about one of its clients.
+func (d *Door) LookUp(ctx context.Context, by ledger.Caller, handle domain.ID, p client.Purpose, kinds []client.Kind) (Shown, error) {
+	id, done, err := d.admit(ctx, by, handle, p, kinds)
+	if err != nil {
+		return Shown{}, err
+	}
+	r, err := d.open(ctx, id, done.doc, kinds)
+	return Shown{Registrations: r, Until: done.state.Terms.LapseOn, Position: done.position}, err
+}
+
+// admitted is what a look-up was decided on.
+type admitted struct {
+	state    client.State
+	doc      sealedDoc
+	position ledger.Position
+}
+
+// Admit is a look-up that shows nothing: how a professional comes to register together with a client or on its behalf.
+func (d *Door) Admit(ctx context.Context, by ledger.Caller, handle domain.ID, p client.Purpose, kinds []client.Kind) (domain.ID, error) {
+	id, _, err := d.admit(ctx, by, handle, p, kinds)
+	return id, err
+}
+
+// Address finds the client that the caller's organisation means by a handle, for what shows nothing and needs no yes.
+func (d *Door) Address(ctx context.Context, by ledger.Caller, handle domain.ID) (domain.ID, error) {
+	if err := d.standing(ctx, by); err != nil {
+		return domain.ID{}, err
+	}
+	id, known, err := d.find(by, handle)
+	if err != nil {
+		return domain.ID{}, err
+	}
+	s, _, err := d.Clients.State(ctx, id)
+	if err == nil && (!known || s.Deactivated || d.Keeper.Idle.IsDue(id, domain.DateOf(d.Ledger.Now()))) {
+		err = domain.Refuse(NoSuchClient, "There is no such client.")
+	}
+	return id, err
+}
+
+func (d *Door) admit(ctx context.Context, by ledger.Caller, handle domain.ID, p client.Purpose, kinds []client.Kind) (domain.ID, admitted, error) {
+	by.Key = "" // each reading is a look-up of its own; what a retry is shown may be newer than what was named before
+	standing := d.standing(ctx, by)
+	id, known, err := d.find(by, handle)
+	if err != nil {
+		return id, admitted{}, err
+	}
+	doc := d.Keeper.registrations.get(id)
+	var done ledger.Done[client.State]
+	if standing == nil {
+		done, err = d.Clients.DoAtEnd(ctx, id, by, client.LookUp{Purpose: p, Kinds: kinds, Journal: doc.Version})
+	} else {
+		_, _, err = d.Clients.State(ctx, id)
+		err = errors.Join(err, standing)
+	}
+	if reason := domain.Refused(err); reason != "" {
+		if err := d.refuse(ctx, by, id, known, handle, p, kinds, reason); err != nil {
+			return id, admitted{}, err
+		}
+	} else if err != nil {
+		return id, admitted{}, err
+	}
+	if again := d.standing(ctx, by); again != nil {
+		return id, admitted{}, again
+	}
+	if err == nil && !d.Ledger.Now().Before(done.State.Terms.LapseOn.Start()) {
+		err = domain.Refuse(NotShared, "The client does not share.")
+	}
+	return id, admitted{done.State, doc, done.Position}, err
+}
+
+// standing refuses a caller who may not act for the organisation now. It reads the organisation's stream to its end.
+func (d *Door) standing(ctx context.Context, by ledger.Caller) error {
+	_, err := d.Organisations.DoAtEnd(ctx, by.Organisation, by, organisation.CheckStanding{})
+	return err
+}
+
+// find gives the client that the caller's organisation means by a handle. For any other handle it gives an id that
+// nobody has, so that whoever goes on with it reads as much.
+func (d *Door) find(by ledger.Caller, handle domain.ID) (id domain.ID, known bool, err error) {
+	h, ok := d.Keeper.Handles.Get(handle)
+	decoy, err := d.Ledger.NewID()
+	if ok && h.Organisation == by.Organisation {
+		return h.Client, true, err
+	}
+	return decoy, false, err
+}
+
+// refuse records a refused attempt.
+func (d *Door) refuse(ctx context.Context, by ledger.Caller, id domain.ID, known bool, handle domain.ID, p client.Purpose, kinds []client.Kind, reason string) error {
+	stream, err := d.Ledger.NewID()
+	if err != nil {
+		return err
+	}
+	body := oversight.LookUpRefused{Handle: handle, Purpose: p, Kinds: kinds, Reason: reason}
+	if known {
+		body.Client = id
+	} else if h, ok := d.Keeper.Handles.Get(handle); ok {
+		body.Client = h.Client // somebody else's client: it is to see who tried
+	}
+	_, err = d.Refused.Begin(ctx, stream, by, body)
+	return err
+}
+
+// open gives what is registered, as the document stood when access was decided.
+func (d *Door) open(ctx context.Context, id domain.ID, doc sealedDoc, kinds []client.Kind) (projections.Registrations, error) {
+	r, err := d.Keeper.registrations.unseal(id, doc, d.Ledger.Sealing(ctx))
+	if errors.Is(err, eventschema.ErrGone) {
+		return r, domain.Refuse(NoSuchClient, "There is no such client.")
+	}
+	return r.Only(kinds), err
+}
+
+// AllKinds are all kinds of information.
+var AllKinds = []client.Kind{client.Scores, client.Progress, client.Use, client.Answers, client.Ratings, client.Notes}
+
+// Own reads everything registered about the caller, who is a client.
+func (d *Door) Own(ctx context.Context, by ledger.Caller, p client.Purpose) (Shown, error) {
+	by.Key = ""
+	doc := d.Keeper.registrations.get(by.Actor)
+	done, err := d.Clients.Do(ctx, by.Actor, by, client.ReadOwn{Purpose: p, Kinds: AllKinds, Journal: doc.Version})
+	if err != nil {
+		return Shown{}, err
+	}
+	r, err := d.open(ctx, by.Actor, doc, AllKinds)
+	return Shown{Registrations: r, Position: done.Position}, err
+}
+
+// A Row is one client in the organisation's overview. Until is the day at whose start sharing ends; zero: not shared.
+type Row struct {
+	Handle domain.ID
+	Label  string
+	Until  domain.Date
+	Asked  bool   // the client has been asked whether follow-up goes on
+	Shown  *Shown // what is registered, for a client that shares; nil where its look-up was not recorded
+}
+
+// Caseload lists the clients of the caller's organisation by label, with the state of sharing now. It shows nothing
+// that is registered.
+func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
+	if err := d.standing(ctx, by); err != nil {
+		return nil, err
+	}
+	now := d.Ledger.Now()
+	today := domain.DateOf(now)
+	keys := d.Ledger.Sealing(ctx)
+	cases := d.Keeper.Caseload.List(by.Organisation)
+	rows := make([]Row, 0, len(cases))
+	for id, c := range cases {
+		if d.Keeper.Idle.IsDue(id, today) {
+			continue // deactivated by now, whether or not it has been written down
+		}
+		label, err := openLabel(c, keys)
+		if errors.Is(err, eventschema.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		row := Row{Handle: c.State.Handle, Label: label}
+		if s := c.State.At(d.Books, now); s.Status == client.Shared && !s.Restricted {
+			row.Until, row.Asked = s.Terms.LapseOn, s.Asked
+		}
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b Row) int {
+		if a.Label != b.Label {
+			if a.Label < b.Label {
+				return -1
+			}
+			return 1
+		}
+		return slices.Compare(a.Handle[:], b.Handle[:])
+	})
+	return rows, nil
+}
+
+func openLabel(c projections.Case, keys eventschema.Keys) (string, error) {
+	if c.Label == nil {
+		return "", eventschema.ErrGone
+	}
+	f, err := eventschema.Today.Decode(c.Label, keys)
+	if err != nil {
+		return "", err
+	}
+	l, ok := f.Body.(client.Labelled)
+	if !ok {
+		return "", eventschema.ErrGone
+	}
+	return l.Label, nil
+}
+
+// Label gives the label that the organisation knows a client by.
+func (d *Door) Label(ctx context.Context, id domain.ID) (string, error) {
+	c, _ := d.Keeper.Caseload.Get(id)
+	return openLabel(c, d.Ledger.Sealing(ctx))
+}
+
+// atOnce is how many look-ups of one overview wait for the disk together, unless the door says otherwise.
+const atOnce = 128
+
+// Overview is the caseload with what is registered about each client that shares: one look-up for each, in an append of
+// its own. A client whose look-up is refused or fails shows nothing; the error is that of the caseload only.
+func (d *Door) Overview(ctx context.Context, by ledger.Caller, kinds []client.Kind) ([]Row, error) {
+	rows, err := d.Caseload(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, cmp.Or(d.AtOnce, atOnce))
+	for i := range rows {
+		if rows[i].Until == 0 {
+			continue
+		}
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			s, err := d.LookUp(ctx, by, rows[i].Handle, client.Overview, kinds)
+			switch {
+			case err == nil:
+				rows[i].Shown = &s
+			case domain.Refused(err) != "":
+				rows[i].Until, rows[i].Asked = 0, false
+			}
+		})
+	}
+	wait.Wait()
+	return rows, nil
+}
+
+// StateAt is a client's state at an instant, from its stream: what was true then, as far as it was recorded by the
+// instant known.
+func (d *Door) StateAt(ctx context.Context, id domain.ID, at, known time.Time) (client.State, error) {
+	var s client.State
+	for r, err := range d.Ledger.Store.Stream(ctx, eventschema.ClientStream.Stream(id), 1) {
+		if err != nil {
+			return s, err
+		}
+		f, err := d.Ledger.Decode(ctx, &r)
+		if err != nil {
+			return s, err
+		}
+		if f.Closed == nil && f.Act.At.After(known) {
+			break
+		}
+		if f.Effective.After(at) {
+			break
+		}
+		body, _ := f.Body.(client.Body)
+		s = client.Evolve(s, client.Event{Act: f.Act, Effective: f.Effective, Rule: f.Rule, Body: body})
+	}
+	return s.At(d.Books, at), nil
+}

@@ -1,0 +1,350 @@
+// Package views keeps the projections up to date in memory, with snapshots, and holds the one door to what is
+// registered about a client.
+//
+// # Keeping up
+//
+// A Keeper follows the ledger from its cursor, the position up to which every view has been folded. Facts at or before
+// the position a document was folded up to are passed over, so a fact that comes twice changes nothing. An event that the
+// catalogue does not know stops the keeper: Err says so, and whoever waits for it gets the error.
+//
+// # Snapshots
+//
+// A snapshot is one file with the cursor and all documents, under a checksum. Documents of views that open sealed events
+// are sealed in it under the client's key. A snapshot that is missing, damaged, or of another version of any view costs
+// a rebuild from position 0 and nothing else. A document whose key is gone is left out when it is read back.
+//
+// # The door
+//
+// Documents of registrations are held sealed in memory as well, in a table that this package does not export. LookUp
+// and Own return them opened, after their event is durable; no other exported function of the program does, and a test
+// says so.
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"samtykke/adapters/disk"
+	"samtykke/adapters/ledger"
+	"samtykke/domain"
+	"samtykke/domain/rules"
+	"samtykke/eventschema"
+	"samtykke/projections"
+)
+
+// A Keeper holds every view.
+type Keeper struct {
+	Caseload *Table[projections.Case]
+	Due      *Table[projections.Dates]
+	Idle     *Table[projections.Activity]
+	Access   *Table[projections.Trail]
+	Audit    *Table[projections.Trail]
+	Codes    *Table[domain.ID]
+	Handles  *Table[projections.Handle]
+
+	registrations *sealedTable
+	ledger        *ledger.Ledger
+	books         rules.Books
+
+	applying sync.Mutex // held while facts are folded, so that a snapshot sees one cursor
+
+	mu     sync.Mutex
+	cursor ledger.Position
+	moved  chan struct{} // closed when the cursor moves or err is set
+	err    error
+}
+
+// NewKeeper makes an empty keeper. Load or CatchUp fills it.
+func NewKeeper(l *ledger.Ledger, books rules.Books) *Keeper {
+	v := projections.All(books)
+	return &Keeper{
+		Caseload: newTable(v.Caseload), Due: newTable(v.Due), Idle: newTable(v.Idle), Access: newTable(v.Access),
+		Audit: newTable(v.Audit), Codes: newTable(v.Codes), Handles: newTable(v.Handles),
+		registrations: newSealedTable(v.Registrations),
+		ledger:        l, books: books, moved: make(chan struct{}),
+	}
+}
+
+// Fresh gives an empty keeper over the same ledger.
+func (k *Keeper) Fresh() *Keeper { return NewKeeper(k.ledger, k.books) }
+
+// table is what the keeper needs of every table alike.
+type table interface {
+	name() (string, int)
+	save(*encoder, eventschema.Keys) error
+	load(*decoder, eventschema.Keys) error
+}
+
+// tables are all views in the order they are stored in.
+func (k *Keeper) tables() []table {
+	return []table{k.Caseload, k.Due, k.Idle, k.registrations, k.Access, k.Audit, k.Codes, k.Handles}
+}
+
+// Cursor is the position up to which every view has been folded.
+func (k *Keeper) Cursor() ledger.Position {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.cursor
+}
+
+// Wait returns when the views have been folded up to the position, with ctx's error when it ends first, or with the
+// error that stopped the keeper.
+func (k *Keeper) Wait(ctx context.Context, p ledger.Position) error {
+	for {
+		k.mu.Lock()
+		at, moved, err := k.cursor, k.moved, k.err
+		k.mu.Unlock()
+		if at >= p {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (k *Keeper) advance(p ledger.Position, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if p > k.cursor {
+		k.cursor = p
+	}
+	if err != nil {
+		k.err = err
+	}
+	close(k.moved)
+	k.moved = make(chan struct{})
+}
+
+// Run keeps the views up with the ledger until ctx ends. Any other error has stopped it for good.
+func (k *Keeper) Run(ctx context.Context) error {
+	if err := k.CatchUp(ctx); err != nil {
+		return err
+	}
+	keys := k.ledger.Sealing(ctx)
+	for r, err := range k.ledger.Store.After(ctx, k.Cursor()) {
+		if err == nil {
+			var f eventschema.Fact
+			if f, err = eventschema.Today.Decode(&r, nil); err == nil {
+				k.applying.Lock()
+				if err = k.fold(&f, keys); err == nil {
+					err = k.registrations.flush(keys)
+				}
+				k.applying.Unlock()
+			}
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				k.advance(0, err)
+			}
+			return err
+		}
+		k.advance(r.Position, nil)
+	}
+	return ctx.Err()
+}
+
+// fold gives a fact, its sealed content closed, to every view. Views that open get it opened.
+func (k *Keeper) fold(f *eventschema.Fact, keys eventschema.Keys) error {
+	k.Caseload.apply(f)
+	k.Due.apply(f)
+	k.Access.apply(f)
+	k.Audit.apply(f)
+	k.Codes.apply(f)
+	k.Handles.apply(f)
+	if f.Closed != nil && f.Category != eventschema.JournalStream {
+		return nil // of sealed events, the views that open want the journal's only
+	}
+	if err := eventschema.Today.Open(f, keys); err != nil {
+		return err
+	}
+	k.Idle.apply(f)
+	return k.registrations.apply(f, keys)
+}
+
+// batch is a run of records on its way through the pipeline of CatchUp.
+type batch struct {
+	records []eventschema.Record
+	facts   []eventschema.Fact
+	err     error
+	ready   chan struct{}
+}
+
+const batchSize = 1024
+
+// CatchUp folds everything up to the ledger's present end, decoding on all cores.
+func (k *Keeper) CatchUp(ctx context.Context) (err error) {
+	head, err := k.ledger.Store.Head(ctx)
+	if err != nil || head <= k.Cursor() {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	work, order := make(chan *batch, 4), make(chan *batch, 8)
+	go k.read(ctx, head, work, order)
+	for range 2 {
+		go decode(work)
+	}
+	keys := k.ledger.Sealing(ctx)
+	for b := range order {
+		<-b.ready
+		if b.err != nil {
+			return b.err
+		}
+		if err := k.foldBatch(b, keys); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// read cuts the ledger from the cursor to head into batches.
+func (k *Keeper) read(ctx context.Context, head ledger.Position, work, order chan<- *batch) {
+	defer close(work)
+	defer close(order)
+	next := func() *batch {
+		return &batch{records: make([]eventschema.Record, 0, batchSize), ready: make(chan struct{})}
+	}
+	send := func(b *batch) bool {
+		for _, to := range []chan<- *batch{work, order} {
+			select {
+			case to <- b:
+			case <-ctx.Done():
+				return false
+			}
+		}
+		return true
+	}
+	b := next()
+	for r, err := range k.ledger.Store.After(ctx, k.Cursor()) {
+		if err != nil {
+			b.err = err
+			send(b)
+			return
+		}
+		b.records = append(b.records, r)
+		last := r.Position >= head
+		if last || len(b.records) == batchSize {
+			if !send(b) || last {
+				return
+			}
+			b = next()
+		}
+	}
+}
+
+func decode(work <-chan *batch) {
+	for b := range work {
+		b.facts = make([]eventschema.Fact, len(b.records))
+		for i := range b.records {
+			if b.err == nil {
+				b.facts[i], b.err = eventschema.Today.Decode(&b.records[i], nil)
+			}
+		}
+		close(b.ready)
+	}
+}
+
+func (k *Keeper) foldBatch(b *batch, keys eventschema.Keys) error {
+	k.applying.Lock()
+	defer k.applying.Unlock()
+	for i := range b.facts {
+		if err := k.fold(&b.facts[i], keys); err != nil {
+			return err
+		}
+	}
+	if err := k.registrations.flush(keys); err != nil {
+		return err
+	}
+	if n := len(b.facts); n > 0 {
+		k.advance(b.facts[n-1].Position, nil)
+	}
+	return nil
+}
+
+// Differences compares the views with a rebuild from position 0 up to the same place and names what differs: nothing,
+// if replay is exact. The keeper must not be running.
+func (k *Keeper) Differences(ctx context.Context) ([]string, error) {
+	if err := k.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	again := k.Fresh()
+	if err := again.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	keys := k.ledger.Sealing(ctx)
+	var diffs []string
+	diffs = append(diffs, differ(k.Caseload, again.Caseload)...)
+	diffs = append(diffs, differ(k.Due, again.Due)...)
+	diffs = append(diffs, differ(k.Idle, again.Idle)...)
+	diffs = append(diffs, differ(k.Access, again.Access)...)
+	diffs = append(diffs, differ(k.Audit, again.Audit)...)
+	diffs = append(diffs, differ(k.Codes, again.Codes)...)
+	diffs = append(diffs, differ(k.Handles, again.Handles)...)
+	sealed, err := k.registrations.differ(again.registrations, keys)
+	return append(diffs, sealed...), err
+}
+
+func differ[V any](a, b *Table[V]) []string {
+	var diffs []string
+	other := b.entries()
+	for id, e := range a.entries() {
+		if !reflect.DeepEqual(e, other[id]) {
+			diffs = append(diffs, a.view.Name+" "+id.String())
+		}
+		delete(other, id)
+	}
+	for id := range other {
+		diffs = append(diffs, a.view.Name+" "+id.String())
+	}
+	return diffs
+}
+
+// Save writes a snapshot. It may run beside Run.
+func (k *Keeper) Save(ctx context.Context, d disk.Disk) error {
+	k.applying.Lock()
+	e := newEncoder(k.Cursor())
+	keys := k.ledger.Sealing(ctx)
+	for _, t := range k.tables() {
+		if err := t.save(e, keys); err != nil {
+			k.applying.Unlock()
+			return fmt.Errorf("saving the views: %w", err)
+		}
+	}
+	k.applying.Unlock()
+	return e.write(d)
+}
+
+// ErrNoSnapshot says that there is none that fits; the views must be rebuilt.
+var ErrNoSnapshot = errors.New("no snapshot of the views that fits")
+
+// Load fills an empty keeper from the snapshot. Where there is none that fits, nothing is changed and the error matches
+// ErrNoSnapshot.
+func (k *Keeper) Load(ctx context.Context, d disk.Disk) error {
+	dec, err := readSnapshot(d)
+	if err != nil {
+		return err
+	}
+	if head, err := k.ledger.Store.Head(ctx); err != nil || dec.cursor > head {
+		return errors.Join(ErrNoSnapshot, err)
+	}
+	fresh := k.Fresh()
+	keys := k.ledger.Sealing(ctx)
+	for _, t := range fresh.tables() {
+		if err := t.load(dec, keys); err != nil {
+			return errors.Join(ErrNoSnapshot, err)
+		}
+	}
+	k.Caseload, k.Due, k.Idle, k.registrations = fresh.Caseload, fresh.Due, fresh.Idle, fresh.registrations
+	k.Access, k.Audit, k.Codes, k.Handles = fresh.Access, fresh.Audit, fresh.Codes, fresh.Handles
+	k.cursor = dec.cursor
+	return nil
+}

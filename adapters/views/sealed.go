@@ -1,0 +1,129 @@
+package views
+
+import (
+	"errors"
+	"reflect"
+	"sync"
+
+	"samtykke/domain"
+	"samtykke/eventschema"
+	"samtykke/projections"
+)
+
+// sealedTable holds the documents of registrations, each under its client's key. Only while facts are folded is a
+// document open; flush seals it again before anybody can read the table.
+type sealedTable struct {
+	view projections.View[projections.Registrations]
+
+	open map[domain.ID]entry[projections.Registrations] // being folded; owned by the keeper's folding
+
+	mu   sync.RWMutex
+	docs map[domain.ID]sealedDoc
+}
+
+// sealedDoc is a document at rest. What stands beside the ciphertext tells nothing about the client.
+type sealedDoc struct {
+	At      uint64 // position of the last fact folded in
+	Version uint64 // journal version
+	Bytes   []byte
+}
+
+func newSealedTable(v projections.View[projections.Registrations]) *sealedTable {
+	return &sealedTable{view: v, open: map[domain.ID]entry[projections.Registrations]{}, docs: map[domain.ID]sealedDoc{}}
+}
+
+func (t *sealedTable) get(id domain.ID) sealedDoc {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.docs[id]
+}
+
+// apply folds a fact into its document, opened from the table where it is not open already.
+func (t *sealedTable) apply(f *projections.Fact, keys eventschema.Keys) error {
+	id, ok := t.view.Key(f)
+	if !ok {
+		return nil
+	}
+	e, ok := t.open[id]
+	if !ok {
+		d := t.get(id)
+		e.at = d.At
+		var err error
+		if e.doc, err = t.unseal(id, d, keys); err != nil && !errors.Is(err, eventschema.ErrGone) {
+			return err
+		}
+	}
+	if f.Position > e.at {
+		t.open[id] = entry[projections.Registrations]{f.Position, t.view.Apply(e.doc, f)}
+	}
+	return nil
+}
+
+// flush seals what is open and puts it in the table. Where the key is gone, so is the document.
+func (t *sealedTable) flush(keys eventschema.Keys) error {
+	for id, e := range t.open {
+		d, err := t.seal(id, e, keys)
+		if err != nil && !errors.Is(err, eventschema.ErrGone) {
+			return err
+		}
+		t.mu.Lock()
+		if err == nil {
+			t.docs[id] = d
+		} else {
+			delete(t.docs, id)
+		}
+		t.mu.Unlock()
+		delete(t.open, id)
+	}
+	return nil
+}
+
+func (t *sealedTable) seal(id domain.ID, e entry[projections.Registrations], keys eventschema.Keys) (sealedDoc, error) {
+	plain, err := eventschema.Marshal(e.doc)
+	if err != nil {
+		return sealedDoc{}, err
+	}
+	b, err := keys.Seal(clientKey(id), plain, place(t.view.Name, t.view.Version, id))
+	return sealedDoc{e.at, e.doc.Version, b}, err
+}
+
+// unseal opens a document; of one that does not exist it gives the empty one.
+func (t *sealedTable) unseal(id domain.ID, d sealedDoc, keys eventschema.Keys) (r projections.Registrations, err error) {
+	if d.Bytes == nil {
+		return r, nil
+	}
+	plain, err := keys.Open(clientKey(id), d.Bytes, place(t.view.Name, t.view.Version, id))
+	if err != nil {
+		return r, err
+	}
+	return r, eventschema.Unmarshal(plain, &r)
+}
+
+func (t *sealedTable) differ(other *sealedTable, keys eventschema.Keys) ([]string, error) {
+	var diffs []string
+	for id := range t.docs {
+		a, errA := t.unseal(id, t.docs[id], keys)
+		b, errB := other.unseal(id, other.docs[id], keys)
+		if err := errors.Join(errA, errB); err != nil {
+			return nil, err
+		}
+		if !reflect.DeepEqual(a, b) {
+			diffs = append(diffs, t.view.Name+" "+id.String())
+		}
+	}
+	for id := range other.docs {
+		if _, ok := t.docs[id]; !ok {
+			diffs = append(diffs, t.view.Name+" "+id.String())
+		}
+	}
+	return diffs, nil
+}
+
+func clientKey(id domain.ID) eventschema.Owner {
+	return eventschema.Owner{Kind: eventschema.KeyClient, ID: id}
+}
+
+// place binds a sealed document to its view and client.
+func place(view string, version int, id domain.ID) []byte {
+	return append([]byte("view "+view+" "+string(rune('0'+version))+" "), id[:]...)
+}

@@ -1,0 +1,4 @@
+package main
+
+type demoCmd struct{ dataFlag }
+func (c *demoCmd) Run(env *surroundings) error { return nil }

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"samtykke/eventschema"
+)
+
+// export writes all events in order as JSON, one a line: closed as the files hold them, or with sealed content opened
+// where its key is there. Ciphertexts and keyed hashes are left out.
+func (s *system) export(ctx context.Context, to io.Writer, open bool, progress func(done, all uint64)) error {
+	head, err := s.store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(to, 1<<16)
+	lines := json.NewEncoder(out)
+	lines.SetEscapeHTML(false)
+	err = s.ledger.Upto(ctx, open, func(f *eventschema.Fact) error {
+		progress(f.Position, head)
+		return lines.Encode(f)
+	})
+	return errors.Join(err, out.Flush())
+}

@@ -1,0 +1,88 @@
+// Package oversight holds what is recorded about those who watch, each in a stream of its own: an attempt to look up a
+// client that was refused, and a query that an auditor or an employee made.
+//
+// A refused attempt is not in the client's stream, so that nobody outside can make that grow or contend for it, and so
+// that refusing costs the same whether or not there is such a client. It names the client where there is one: the client
+// sees who tried.
+package oversight
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"samtykke/domain"
+	"samtykke/domain/client"
+	"samtykke/domain/rules"
+)
+
+// An Event is one fact about those who watch.
+type Event = domain.Event[Body]
+
+// A Body is one of the types below and no other.
+type Body interface{ fact() }
+
+// LookUpRefused: somebody tried to read about a client and was refused. Reason is the code of the refusal as it really
+// was; the person refused was told less.
+type LookUpRefused struct {
+	Client  domain.ID // zero: there is no such client
+	Handle  domain.ID // what was asked for
+	Purpose client.Purpose
+	Kinds   []client.Kind
+	Reason  string
+}
+
+// Queried: somebody asked the ledger, on the basis and for the reason given, and before the answer.
+type Queried struct {
+	Query  string // who-saw, why, state, export
+	About  string // ids and period asked for, as text without content
+	Basis  string // the role's own duty: audit
+	Reason string
+}
+
+func (LookUpRefused) fact() {}
+func (Queried) fact()       {}
+
+// State tells whether the stream has its one event.
+type State struct{ Recorded bool }
+
+// Evolve folds the event.
+func Evolve(s State, e Event) State {
+	switch b := e.Body.(type) {
+	case nil:
+	case LookUpRefused, Queried:
+		s.Recorded = true
+	default:
+		panic(fmt.Sprintf("oversight.Evolve has no case for %T", b))
+	}
+	return s
+}
+
+// Decider records one body in a stream, once.
+var Decider = domain.Decider[Body, Event, State]{
+	Decide: func(a domain.Act, s State, b Body) ([]Event, error) {
+		if s.Recorded {
+			return nil, nil
+		}
+		if q, ok := b.(Queried); ok {
+			switch {
+			case a.Role != domain.RoleAuditor && a.Role != domain.RoleEmployee, a.Actor.IsZero():
+				return nil, domain.Refuse("not-allowed", "A query needs somebody who answers for it: an auditor or an employee.")
+			case strings.TrimSpace(q.Query) == "" || strings.TrimSpace(q.Reason) == "":
+				return nil, domain.Refuse("bad-input", "A query needs a reason.")
+			case slices.ContainsFunc([]string{q.Query, q.About, q.Basis, q.Reason}, unfit):
+				return nil, domain.Refuse("bad-input", "The text is too long, or has characters that cannot be stored.")
+			}
+		}
+		return []Event{{Act: a, Effective: a.At, Rule: rules.General, Body: b}}, nil
+	},
+	Evolve: Evolve,
+}
+
+// longest is the largest text of a query, in bytes.
+const longest = 1000
+
+func unfit(s string) bool {
+	return len(s) > longest || !utf8.ValidString(s) || strings.ContainsRune(s, 0)
+}

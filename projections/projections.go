@@ -1,0 +1,119 @@
+// Package projections folds the ledger into what each reader needs: one file per view, each a pure function from a
+// document and a fact to the next document.
+//
+// A view is rebuilt from position 0 to the same documents that it had when kept up event by event, and an event that
+// comes twice changes nothing: the keeper remembers up to which position a document was folded.
+//
+// # Time
+//
+// A document holds what was recorded. What time alone has brought since is added by whoever reads it, by the same
+// function that decisions use (client.State.At), so a view that is read after a deadline never shows the state before
+// it.
+//
+// # What is sealed
+//
+// A view that is Plain sees sealed events closed and may keep their ciphertext. A view that opens them has its documents
+// sealed under the client's key: always, or at rest where the keeper needs to order by them in memory. Documents of
+// registrations are sealed always; one function in the program opens them (adapters/views).
+//
+// # Adding a view
+//
+// Two places: its file with type, key and fold, and its name in All. The tests range over All.
+package projections
+
+import (
+	"reflect"
+
+	"samtykke/domain"
+	"samtykke/domain/rules"
+	"samtykke/eventschema"
+)
+
+// A Fact is what a view folds.
+type Fact = eventschema.Fact
+
+// Keeping says how a keeper holds a view's documents.
+type Keeping int
+
+const (
+	Plain        Keeping = iota // no personal content: sealed events come closed
+	SealedAtRest                // opened events; documents sealed under the client's key wherever they are stored
+	SealedAlways                // the same, and in memory too
+)
+
+// A View is a named, versioned fold. A change of its fold or of its document's shape raises Version, and the keeper
+// rebuilds it.
+//
+// A fact belongs to at most one document of a view: Key names it, or reports false. This costs no allocation, and a view
+// that would need more is two views.
+type View[V any] struct {
+	Name    string
+	Version int
+	Keeping Keeping
+	Key     func(*Fact) (domain.ID, bool)
+	Apply   func(V, *Fact) V
+	Group   func(V) domain.ID   // the list the document stands in; zero: none; nil: the view has no lists
+	Due     func(V) domain.Date // the day at whose start something is due; zero: never; nil: the view has no dates
+}
+
+// Views are all views, under the rules.
+type Views struct {
+	Caseload      View[Case]
+	Due           View[Dates]
+	Idle          View[Activity]
+	Registrations View[Registrations]
+	Access        View[Trail]
+	Audit         View[Trail]
+	Codes         View[domain.ID]
+	Handles       View[Handle]
+}
+
+// All gives the views.
+func All(books rules.Books) Views {
+	return Views{
+		Caseload:      caseload,
+		Due:           due(books),
+		Idle:          idle(books),
+		Registrations: registrations,
+		Access:        access,
+		Audit:         audit,
+		Codes:         codes,
+		Handles:       handles,
+	}
+}
+
+// Each calls f for every view, as a Fold.
+func (v Views) Each(f func(Fold)) {
+	f(fold(v.Caseload))
+	f(fold(v.Due))
+	f(fold(v.Idle))
+	f(fold(v.Registrations))
+	f(fold(v.Access))
+	f(fold(v.Audit))
+	f(fold(v.Codes))
+	f(fold(v.Handles))
+}
+
+// A Fold is a view whose documents' type is put away, for what treats all views alike.
+type Fold struct {
+	Name    string
+	Version int
+	Keeping Keeping
+	Run     func([]*Fact) map[domain.ID]any // folds from nothing
+}
+
+func fold[V any](v View[V]) Fold {
+	return Fold{v.Name, v.Version, v.Keeping, func(facts []*Fact) map[domain.ID]any {
+		docs := map[domain.ID]any{}
+		for _, f := range facts {
+			if key, ok := v.Key(f); ok {
+				old, _ := docs[key].(V)
+				docs[key] = v.Apply(old, f)
+			}
+		}
+		return docs
+	}}
+}
+
+// Equal compares two sets of documents.
+func Equal(a, b map[domain.ID]any) bool { return reflect.DeepEqual(a, b) }
