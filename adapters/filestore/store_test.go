@@ -1,7 +1,6 @@
 package filestore_test
 
 import (
-	"io/fs"
 	"math/rand/v2"
 	"testing"
 
@@ -11,8 +10,6 @@ import (
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/ledger/ledgertest"
 )
-
-var _ = fs.ErrNotExist
 
 // small makes segments, fills and the index turn over often.
 var small = filestore.Options{SegmentSize: 4 << 10, FillAhead: 1 << 10, IndexEvery: 20}

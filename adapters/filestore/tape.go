@@ -147,7 +147,7 @@ func seam(before, g *segment, x *index) error {
 
 // lastUsed is the offset in the file behind the last byte from offset on that is not zero, or offset.
 func lastUsed(g *segment, offset int64) (int64, error) {
-	b := make([]byte, len(zeros))
+	b := make([]byte, min(int64(len(zeros)), max(g.filled.Load()-offset, 0)+1))
 	used := offset
 	for at := offset; ; {
 		n, err := g.file.ReadAt(b, at)

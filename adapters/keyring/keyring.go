@@ -16,7 +16,7 @@
 // of tag. A Tink keyset handle for each owner would cost several kilobytes and tens of microseconds, for rotation within
 // an owner's keyset, which we do not want: an owner has one key, and it ends with the owner. Nonces are random and come
 // from Tink, not from the source given here, which makes the keys; one key is good for 2^32 seals. Ciphers in use are kept
-// ready, a bounded number of them; all other keys lie wrapped in memory, about a hundred bytes each.
+// ready, a bounded number of them; all other keys lie wrapped in memory, some 120 bytes each.
 //
 // Go may leave copies of key bytes behind in memory that it has freed. What is destroyed is gone from what this package
 // holds and from the files, not proven gone from the memory of a running process.

@@ -164,3 +164,12 @@ func TestMasterNameLost(t *testing.T) {
 	}
 	must(t, state(t, openRing(t, d), owner(1)))
 }
+
+func TestWipedInMemory(t *testing.T) {
+	ring := openRing(t, simdisk.New(mathrand.NewPCG(1, 1)))
+	must(t, ring.Create(t.Context(), owner(1).owner()))
+	must(t, ring.Destroy(t.Context(), owner(1).owner()))
+	if *ring.table.wrapped.at(1) != (wrappedKey{}) || ring.table.ready.Len() != 0 {
+		t.Error("a destroyed key is still held in memory")
+	}
+}

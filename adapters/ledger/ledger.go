@@ -380,13 +380,12 @@ func (l *Ledger) Follow(ctx context.Context, p Position, open bool, each func(*e
 	return nil
 }
 
-// Upto is Follow from the beginning to the ledger's present end.
-func (l *Ledger) Upto(ctx context.Context, open bool, each func(*eventschema.Fact) error) error {
-	head, err := l.Store.Head(ctx)
-	if err != nil || head == 0 {
-		return err
+// Upto is Follow from the beginning to a position that the ledger has reached.
+func (l *Ledger) Upto(ctx context.Context, head Position, open bool, each func(*eventschema.Fact) error) error {
+	if head == 0 {
+		return nil
 	}
-	err = l.Follow(ctx, 0, open, func(f *eventschema.Fact) error {
+	err := l.Follow(ctx, 0, open, func(f *eventschema.Fact) error {
 		if err := each(f); err != nil {
 			return err
 		}

@@ -276,7 +276,7 @@ func TestBias(t *testing.T) {
 			d := float64(counts[place][char]) - want
 			chi += d * d / want
 		}
-		// 28 degrees of freedom: 60 is passed by chance once in 2,500; the bias above gives over 150.
+		// 28 degrees of freedom: 60 is passed by chance once in 2,500; the bias above gives over 120.
 		if chi > 60 {
 			t.Errorf("place %d: chi-squared is %.0f: some characters are preferred", place+1, chi)
 		}

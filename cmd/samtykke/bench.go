@@ -1,4 +1,5 @@
 package main
 
 type benchCmd struct{ dataFlag }
+
 func (c *benchCmd) Run(env *surroundings) error { return nil }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -30,8 +31,11 @@ type dataFlag struct {
 
 // with opens the data directory for a command and closes it behind it. The directory must hold a ledger.
 func (d dataFlag) with(env *surroundings, do func(*system) error) (err error) {
-	if _, err := os.Stat(d.Data + "/" + ledgerDir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(d.Data, ledgerDir)); errors.Is(err, fs.ErrNotExist) {
 		return usage("there is no ledger in %s", d.Data)
+	}
+	if _, err := os.Stat(filepath.Join(d.Data, unfinished)); err == nil {
+		return usage("the demo that made %s did not end: remove the folder and make it anew", d.Data)
 	}
 	w, err := realWorld(d.Data)
 	if err != nil {
@@ -69,17 +73,17 @@ func (a askFlags) caller() (ledger.Caller, error) {
 	return ledger.Caller{Actor: domain.Derive(eventschema.ServiceID, []byte("query by "+name)), Role: domain.Role(a.Role)}, nil
 }
 
-// record puts the query on record.
-func (a askFlags) record(ctx context.Context, s *system, query, about string) error {
+// record puts the query on record, and gives the position of its event.
+func (a askFlags) record(ctx context.Context, s *system, query, about string) (uint64, error) {
 	by, err := a.caller()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	err = s.ask(ctx, by, query, about, a.Reason)
+	p, err := s.ask(ctx, by, query, about, a.Reason)
 	if domain.Refused(err) != "" {
-		return usage("%v", err)
+		return 0, usage("%v", err)
 	}
-	return err
+	return p, err
 }
 
 // answer prints a value as indented JSON.
@@ -164,7 +168,7 @@ func (c *whoSawCmd) Run(env *surroundings) error {
 				return usage("--client: %v", err)
 			}
 		}
-		if err := c.record(env.ctx, s, "who-saw", q.String()); err != nil {
+		if _, err := c.record(env.ctx, s, "who-saw", q.String()); err != nil {
 			return err
 		}
 		rows, err := s.whoSaw(env.ctx, q)
@@ -226,7 +230,7 @@ func (c *whyCmd) Run(env *surroundings) error {
 		if err != nil {
 			return usage("%v", err)
 		}
-		if err := c.record(env.ctx, s, "why", "position "+c.Position); err != nil {
+		if _, err := c.record(env.ctx, s, "why", "position "+c.Position); err != nil {
 			return err
 		}
 		if c.JSON {
@@ -289,7 +293,7 @@ func (c *stateCmd) Run(env *surroundings) error {
 		if err != nil {
 			return usage("--client: %v", err)
 		}
-		if err := c.record(env.ctx, s, "state", "client "+id.String()+" at "+instant(at)); err != nil {
+		if _, err := c.record(env.ctx, s, "state", "client "+id.String()+" at "+instant(at)); err != nil {
 			return err
 		}
 		st, err := s.stateAt(env.ctx, id, at, known)
@@ -388,11 +392,12 @@ func (c *exportCmd) Run(env *surroundings) error {
 			about = "all events, sealed content opened"
 		}
 		ask := askFlags{By: c.By, Role: c.Role, Reason: c.Reason}
-		if err := ask.record(env.ctx, s, "export", about); err != nil {
+		own, err := ask.record(env.ctx, s, "export", about)
+		if err != nil {
 			return err
 		}
 		draw, done := env.progress("exporting")
 		defer done()
-		return s.export(env.ctx, env.stdout, c.Open, draw)
+		return s.export(env.ctx, env.stdout, own-1, c.Open, draw) // all but its own record
 	})
 }

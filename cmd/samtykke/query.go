@@ -108,7 +108,10 @@ func (s *system) whoSaw(ctx context.Context, q sawQuery) ([]sighting, error) {
 	switch {
 	case err != nil:
 	case positions == nil || len(positions) > 2000:
-		err = s.ledger.Upto(ctx, false, each)
+		var head uint64
+		if head, err = s.store.Head(ctx); err == nil {
+			err = s.ledger.Upto(ctx, head, false, each)
+		}
 	default:
 		err = s.at(ctx, positions, each)
 	}
@@ -438,8 +441,7 @@ func ruleRow(books rules.Books, version string) (rules.Row, bool) {
 	return rules.Row{}, false
 }
 
-// ask records a query before it is answered.
-func (s *system) ask(ctx context.Context, by ledger.Caller, query, about, reason string) error {
-	_, err := s.desk.Query(ctx, by, oversight.Queried{Query: query, About: about, Basis: "audit", Reason: reason})
-	return err
+// ask records a query before it is answered, and gives the position of its event.
+func (s *system) ask(ctx context.Context, by ledger.Caller, query, about, reason string) (uint64, error) {
+	return s.desk.Query(ctx, by, oversight.Queried{Query: query, About: about, Basis: "audit", Reason: reason})
 }

@@ -130,7 +130,7 @@ func (st *stage) open() {
 	if err != nil {
 		st.t.Fatal(err)
 	}
-	w := world{disk: d, clock: func() time.Time { return st.now }, random: st.random, rules: st.books}
+	w := world{disk: d, clock: func() time.Time { return st.now }, random: st.random, secrets: st.random, rules: st.books}
 	w.store.SegmentSize, w.store.FillAhead = 1<<20, 1<<16
 	if st.sys, err = w.open(context.Background()); err != nil {
 		st.t.Fatal(err)
@@ -1015,11 +1015,11 @@ func (st *stage) noNewCode(m []string) error {
 func (st *stage) exportAgrees(_ []string) error {
 	ctx := context.Background()
 	var out strings.Builder
-	if err := st.sys.export(ctx, &out, false, func(uint64, uint64) {}); err != nil {
-		return err
-	}
 	head, err := st.sys.store.Head(ctx)
 	if err != nil {
+		return err
+	}
+	if err := st.sys.export(ctx, &out, head, false, func(uint64, uint64) {}); err != nil {
 		return err
 	}
 	if got := strings.Count(out.String(), "\n"); uint64(got) != head {

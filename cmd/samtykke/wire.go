@@ -25,19 +25,20 @@ const (
 	codeKey   = "keys/code.key"
 )
 
-// A world is what the program stands on: a disk, a clock and a source of randomness.
+// A world is what the program stands on: a disk, a clock, and randomness for ids and codes and, apart from it, for keys.
 type world struct {
-	disk   disk.Disk
-	clock  func() time.Time
-	random io.Reader
-	store  filestore.Options
-	rules  rules.Books
+	disk    disk.Disk
+	clock   func() time.Time
+	random  io.Reader
+	secrets io.Reader
+	store   filestore.Options
+	rules   rules.Books
 }
 
 // realWorld is the data directory on this machine, now.
 func realWorld(dir string) (world, error) {
 	d, err := disk.OS(dir)
-	return world{disk: d, clock: time.Now, random: rand.Reader, rules: rules.All}, err
+	return world{disk: d, clock: time.Now, random: rand.Reader, secrets: rand.Reader, rules: rules.All}, err
 }
 
 // A system is the assembled program over one data directory.
@@ -68,10 +69,10 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 	if s.store, s.report, err = filestore.Open(disk.Sub(w.disk, ledgerDir), w.store); err != nil {
 		return nil, fmt.Errorf("opening the ledger: %w", err)
 	}
-	if s.keys, err = keyring.OpenFile(w.disk, keyDir, w.random); err != nil {
+	if s.keys, err = keyring.OpenFile(w.disk, keyDir, w.secrets); err != nil {
 		return nil, err
 	}
-	hash, err := signin.LoadHashKey(w.disk, codeKey, w.random)
+	hash, err := signin.LoadHashKey(w.disk, codeKey, w.secrets)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"bytes"
 	"context"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,6 +93,11 @@ func Read(t testing.TB, store ledger.Store, stream string, from uint64) []events
 }
 
 // diff is cmp.Diff for records. It takes bytes as a whole: element by element, a large record takes seconds.
-func diff(want, got []eventschema.Record) string { return cmp.Diff(want, got, cmp.Comparer(sameBytes)) }
+func diff(want, got []eventschema.Record) string {
+	if reflect.DeepEqual(want, got) {
+		return ""
+	}
+	return cmp.Diff(want, got, cmp.Comparer(sameBytes))
+}
 
 func sameBytes(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
