@@ -38,4 +38,4 @@ bench: bin/samtykke ## measure beside the raw limits of the same disk
 	bin/samtykke bench
 
 clean: ## remove what was built and the demo's data
-	rm -rf bin demo-data
+	rm -rf bin demo-data demo-data.txt

@@ -117,7 +117,7 @@ type sealedShape struct {
 	Name   string
 	Schema int
 	Owner  Owner
-	Hash   []byte
+	Hash   [sha256.Size]byte
 }
 
 type plainShape[B any] struct {
@@ -146,7 +146,7 @@ type reader struct {
 var readers = sync.Pool{New: func() any { return &reader{dec: codec.NewDecoderBytes(nil, cbor)} }}
 
 // read decodes the whole of data into v. A nil form lets the library alone judge.
-func (r *reader) read(v any, form *shape) error {
+func (r *reader) read(v any, form shape) error {
 	if form != nil && !form.fits(r.data) {
 		return errMalformed
 	}
@@ -165,11 +165,11 @@ var errMalformed = errors.New("the bytes are not an event of that name and versi
 func decode[B any](r *reader, row *Row) (header, any, error) {
 	if row.Key != "" {
 		var s plainShape[B]
-		err := r.read(&s, &row.form)
+		err := r.read(&s, row.form)
 		return s.Header, s.Body, err
 	}
 	var s openShape[B]
-	err := r.read(&s, &row.form)
+	err := r.read(&s, row.form)
 	return s.Header, s.Body, err
 }
 
@@ -216,7 +216,7 @@ func (c *Catalogue) Encode(f *Fact, keys Keys) (Record, error) {
 		return Record{}, fmt.Errorf("sealing %s under %s: %w", row.Name, owner, err)
 	}
 	hash := sha256.Sum256(rec.Sealed)
-	rec.Data, err = Marshal(sealedShape{row.Name, row.Version, owner, hash[:]})
+	rec.Data, err = Marshal(sealedShape{row.Name, row.Version, owner, hash})
 	return rec, err
 }
 
@@ -294,7 +294,7 @@ func (c *Catalogue) body(f *Fact, row *Row, rd *reader) error {
 func (f *Fact) close(r *Record, rd *reader) error {
 	var s sealedShape
 	rd.data = r.Data
-	if err := rd.read(&s, &sealedForm); err != nil {
+	if err := rd.read(&s, sealedForm); err != nil {
 		return err
 	}
 	f.Owner, f.Closed = s.Owner, r
@@ -381,10 +381,10 @@ func (c *Catalogue) Check(r *Record) error {
 		}
 	} else {
 		var s sealedShape
-		if err := rd.read(&s, &sealedForm); err != nil {
+		if err := rd.read(&s, sealedForm); err != nil {
 			return err
 		}
-		if hash := sha256.Sum256(r.Sealed); r.Sealed != nil && string(hash[:]) != string(s.Hash) {
+		if hash := sha256.Sum256(r.Sealed); r.Sealed != nil && hash != s.Hash {
 			return errors.New("the ciphertext is not the one that was recorded")
 		}
 		again, err = Marshal(s)

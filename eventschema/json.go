@@ -122,6 +122,9 @@ func (r Row) Schema() ([]byte, error) {
 			case reflect.TypeFor[domain.ID]():
 				return &jsonschema.Schema{Type: "string", Pattern: `^([0-9a-f-]{36})?$`}
 			}
+			if t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
+				return &jsonschema.Schema{Type: "string"}
+			}
 			return nil
 		},
 	}

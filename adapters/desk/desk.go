@@ -112,7 +112,7 @@ func (d *Desk) RegisterClient(ctx context.Context, by ledger.Caller, service rul
 	if r.Handle, err = d.Ledger.NewID(); err != nil {
 		return Registration{}, err
 	}
-	if r.Code, err = d.NewCode(); err != nil {
+	if r.Code, err = d.newCodeFor(ctx, by.Organisation); err != nil {
 		return Registration{}, err
 	}
 	if err := d.Ledger.Keys.Create(ctx, keyring.Owner{Kind: keyring.Client, ID: r.Client}); err != nil {
@@ -124,6 +124,21 @@ func (d *Desk) RegisterClient(ctx context.Context, by ledger.Caller, service rul
 	})
 	r.Position = done.Position
 	return r, err
+}
+
+// newCodeFor draws a code whose label the organisation does not have yet. Two registrations at the same moment may still
+// draw the same one, with a chance of one in twenty million; the handle, not the label, says who is meant.
+func (d *Desk) newCodeFor(ctx context.Context, organisation domain.ID) (signin.Code, error) {
+	for {
+		c, err := d.NewCode()
+		if err != nil {
+			return c, err
+		}
+		taken, err := d.Door.HasLabel(ctx, organisation, c.Label())
+		if err != nil || !taken {
+			return c, err
+		}
+	}
 }
 
 // NewCode draws a code.

@@ -26,10 +26,11 @@ type request struct {
 	actual   uint64
 }
 
-var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
-
-func newRequest(stream string, after uint64, records []eventschema.Record) *request {
-	r := requests.Get().(*request)
+func (s *Store) newRequest(stream string, after uint64, records []eventschema.Record) *request {
+	r, pooled := s.requests.Get().(*request)
+	if !pooled {
+		r = &request{done: make(chan struct{}, 1)}
+	}
 	*r = request{
 		stream: stream, after: after, count: len(records), done: r.done,
 		frame: newFrame(r.frame[:0], stream, after+1, records),
@@ -45,7 +46,7 @@ func (s *Store) Append(ctx context.Context, stream string, after uint64, records
 	if err := ctx.Err(); err != nil {
 		return 0, refused(err)
 	}
-	r := newRequest(stream, after, records)
+	r := s.newRequest(stream, after, records)
 	if err := s.queue.put(r); err != nil {
 		return 0, err
 	}
@@ -60,7 +61,7 @@ func (s *Store) Append(ctx context.Context, stream string, after uint64, records
 	}
 	position, actual, err := r.position, r.actual, r.err
 	if cap(r.frame) <= 64<<10 {
-		requests.Put(r)
+		s.requests.Put(r)
 	}
 	if err != nil || position != 0 {
 		return position, err

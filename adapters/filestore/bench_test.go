@@ -95,14 +95,13 @@ func BenchmarkRaw(b *testing.B) {
 
 // million makes a store of a million events in 20,000 streams.
 func million(b *testing.B) disk.Disk {
-	const records, streams, callers, each = 1_000_000, 20_000, 8, 1
+	const records, streams, writers = 1_000_000, 20_000, 1000
 	d := osDisk(b)
 	s, _, err := filestore.Open(d, filestore.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	var all sync.WaitGroup
-	const writers = 1000
 	for c := range writers {
 		all.Go(func() {
 			for version := range uint64(records / streams) {

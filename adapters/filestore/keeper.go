@@ -66,10 +66,13 @@ func (k *keeper) noticeDue(x *index) {
 // writeIndex writes the index as it is now, then the checkpoint.
 func (s *Store) writeIndex() error {
 	s.mu.RLock()
-	x := s.index.clone()
+	x, last := s.index.clone(), s.segments[len(s.segments)-1]
 	s.mu.RUnlock()
 	if x.mark == s.keeper.stored {
 		return nil
+	}
+	if _, err := last.file.Size(); err != nil {
+		return err // whoever has lost the log must not say how far it reaches
 	}
 	if err := replace(s.disk, indexName, x.encode(s.id)); err != nil {
 		return err

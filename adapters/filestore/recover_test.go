@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"samtykke/adapters/disk"
 	"samtykke/adapters/disk/simdisk"
 	"samtykke/adapters/filestore"
 	"samtykke/adapters/ledger/ledgertest"
@@ -153,6 +152,20 @@ func TestStrangeFrame(t *testing.T) {
 	if n := len(ledgertest.Check(t, s)); n != recordsUpTo[4] || report.Cut == nil {
 		t.Errorf("%d records, cut %+v; want %d and the strange frame cut", n, report.Cut, recordsUpTo[4])
 	}
+}
+
+// TestDivergedCopy splices the end of a log's copy that has gone its own way: same id, same places, another past.
+func TestDivergedCopy(t *testing.T) {
+	log := func(first byte) ([]byte, []int) {
+		r := ledgertest.Record(1)
+		r.Data = []byte{first}
+		one := []filestore.Draft{{Stream: "a", Records: []eventschema.Record{r}}}
+		return filestore.Forge(7, one, []filestore.Draft{{Stream: "b", Records: ledgertest.Records(5, 1)}})
+	}
+	ours, at := log(1)
+	copied, _ := log(2)
+	_, _, err := filestore.Open(diskOf(map[string][]byte{firstSegment: append(ours[:at[1]:at[1]], copied[at[1]:]...)}), small)
+	expectDamage(t, err, firstSegment, int64(at[1]))
 }
 
 // closedLog makes a closed store of a few small segments, and gives its files.
@@ -368,5 +381,3 @@ func FuzzOpen(f *testing.F) {
 		goesOn(t, d, s)
 	})
 }
-
-var _ disk.Disk = (*simdisk.Disk)(nil)

@@ -85,11 +85,12 @@ type Store struct {
 	segments []*segment
 	changed  chan struct{} // closed, and made anew, at every change
 
-	queue  queue
-	writer writer
-	space  space
-	keeper keeper
-	closed chan struct{}
+	queue    queue
+	requests sync.Pool // of requests that are answered
+	writer   writer
+	space    space
+	keeper   keeper
+	closed   chan struct{}
 
 	closing  sync.Once
 	closeErr error

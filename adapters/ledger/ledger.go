@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -173,7 +174,7 @@ type Done[S any] struct {
 	Version  uint64
 	Position Position // 0 where nothing was written
 	Recorded time.Time
-	Written  int // events appended; 0 where nothing changed or the command had been done before
+	Written  int // events of the command; 0 where nothing changed or it had been done before
 }
 
 // Do lets the decider decide on the stream's state and appends what it decided. Its error is a *domain.Refusal, or a
@@ -195,7 +196,8 @@ func (s *Streams[C, B, S]) Begin(ctx context.Context, id domain.ID, by Caller, c
 
 // do decides on the fold, or on the stream's end where there is none, and again whenever the stream has moved on.
 func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C, f *folded[S]) (Done[S], error) {
-	if by.Key == "" {
+	repeatable := by.Key != ""
+	if !repeatable {
 		key, err := s.ledger.NewID()
 		if err != nil {
 			return Done[S]{}, err
@@ -213,7 +215,7 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 		}
 	}
 	for {
-		if p, ok := f.find(eventID(by, s.category, id, 0)); ok {
+		if p, ok := s.find(f, id, by); ok {
 			return Done[S]{State: f.state, Version: f.version, Position: p, Recorded: f.recorded}, nil
 		}
 		at := s.ledger.Now()
@@ -232,11 +234,16 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 			return Done[S]{State: f.state, Version: f.version, Recorded: at}, err
 		}
 		next, err := s.append(ctx, id, by, f, events)
+		if err == nil && repeatable {
+			// The store answers alike for events it already had: the same command, given to another process and decided
+			// at another instant. What is stored counts, not what was decided here.
+			next, err = s.read(ctx, id, f)
+		}
 		switch {
 		case err == nil:
 			s.cache.Add(id, next)
-			last := next.recent[len(next.recent)-1]
-			return Done[S]{State: next.state, Version: next.version, Position: last.position, Recorded: next.recorded, Written: len(events)}, nil
+			p, _ := s.find(next, id, by)
+			return Done[S]{State: next.state, Version: next.version, Position: p, Recorded: next.recorded, Written: len(events)}, nil
 		case errors.Is(err, ErrConflict) && ctx.Err() == nil:
 			if f, err = s.read(ctx, id, f); err != nil {
 				return Done[S]{}, err
@@ -252,7 +259,11 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 
 // State is the stream's state at its end, with the version there.
 func (s *Streams[C, B, S]) State(ctx context.Context, id domain.ID) (S, uint64, error) {
-	f, err := s.read(ctx, id, s.cached(id))
+	f := s.cached(id)
+	if f != nil {
+		f = &folded[S]{f.state, f.version, f.recorded, slices.Clip(f.recent)} // a command may be adding to the same array
+	}
+	f, err := s.read(ctx, id, f)
 	if err != nil {
 		var none S
 		return none, 0, err
@@ -325,23 +336,31 @@ func (s *Streams[C, B, S]) append(ctx context.Context, id domain.ID, by Caller, 
 func (s *Streams[C, B, S]) settle(ctx context.Context, id domain.ID, by Caller, f *folded[S], cause error) (Done[S], error) {
 	f, err := s.read(ctx, id, f)
 	if err == nil {
-		if p, ok := f.find(eventID(by, s.category, id, 0)); ok {
+		if p, ok := s.find(f, id, by); ok {
 			return Done[S]{State: f.state, Version: f.version, Position: p, Recorded: f.recorded}, nil
 		}
 	}
 	return Done[S]{}, fmt.Errorf("the outcome is open, give the same command again: %w", cause)
 }
 
-func (f *folded[S]) find(id domain.ID) (Position, bool) {
+// find looks for a command among the last events of its stream, and gives the position of the last of its own.
+func (s *Streams[C, B, S]) find(f *folded[S], id domain.ID, by Caller) (Position, bool) {
+	first := eventID(by, s.category, id, 0)
 	for i := len(f.recent) - 1; i >= 0; i-- {
-		if f.recent[i].id == id {
-			return f.recent[i].position, true
+		if f.recent[i].id != first {
+			continue
 		}
+		last := i
+		for n := 1; i+n < len(f.recent) && f.recent[i+n].id == eventID(by, s.category, id, n); n++ {
+			last = i + n
+		}
+		return f.recent[last].position, true
 	}
 	return 0, false
 }
 
-// remember adds to the last events without touching the slice it was handed beyond its length.
+// remember adds to the last events. It may write behind the slice it was handed, so of those who hold the same one,
+// only whoever has the stream's turn may add to it.
 func remember(recent []done, d done) []done {
 	if len(recent) >= Remembered {
 		recent = append(make([]done, 0, 2*Remembered), recent[len(recent)-Remembered/2:]...)

@@ -11,6 +11,7 @@ import (
 	"samtykke/adapters/ledger"
 	"samtykke/domain"
 	"samtykke/domain/client"
+	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
@@ -248,6 +249,21 @@ func openLabel(c projections.Case, keys eventschema.Keys) (string, error) {
 	return l.Label, nil
 }
 
+// HasLabel tells whether one of the organisation's clients has the label.
+func (d *Door) HasLabel(ctx context.Context, organisation domain.ID, label string) (bool, error) {
+	keys := d.Ledger.Sealing(ctx)
+	for _, c := range d.Keeper.Caseload.List(organisation) {
+		l, err := openLabel(c, keys)
+		if err != nil && !errors.Is(err, eventschema.ErrGone) {
+			return false, err
+		}
+		if l == label {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // Label gives the label that the organisation knows a client by.
 func (d *Door) Label(ctx context.Context, id domain.ID) (string, error) {
 	c, _ := d.Keeper.Caseload.Get(id)
@@ -286,26 +302,42 @@ func (d *Door) Overview(ctx context.Context, by ledger.Caller, kinds []client.Ki
 	return rows, nil
 }
 
-// StateAt is a client's state at an instant, from its stream: what was true then, as far as it was recorded by the
+// StateAt is a client's state at an instant, from its streams: what was true then, as far as it was recorded by the
 // instant known.
 func (d *Door) StateAt(ctx context.Context, id domain.ID, at, known time.Time) (client.State, error) {
 	var s client.State
-	for r, err := range d.Ledger.Store.Stream(ctx, eventschema.ClientStream.Stream(id), 1) {
+	err := d.until(ctx, eventschema.ClientStream.Stream(id), at, known, func(f *eventschema.Fact) {
+		body, _ := f.Body.(client.Body)
+		s = client.Evolve(s, client.Event{Act: f.Act, Effective: f.Effective, Rule: f.Rule, Body: body})
+	})
+	if err != nil || s.Deactivated || !s.Idle(d.Books, time.Time{}, at) {
+		return s.At(d.Books, at), err
+	}
+	var j journal.State
+	err = d.until(ctx, eventschema.JournalStream.Stream(id), at, known, func(f *eventschema.Fact) {
+		body, _ := f.Body.(journal.Body)
+		j = journal.Evolve(j, journal.Event{Act: f.Act, Effective: f.Effective, Rule: f.Rule, Body: body})
+	})
+	if s = s.At(d.Books, at); s.Idle(d.Books, j.LastLogin, at) { // deactivated by now, whether or not it was written down
+		s = client.Evolve(s, client.Event{Effective: s.IdleFrom(d.Books, j.LastLogin), Body: client.Deactivated{}})
+	}
+	return s, err
+}
+
+// until hands on a stream's facts, opened, that took effect by the instant at and were recorded by the instant known.
+func (d *Door) until(ctx context.Context, stream string, at, known time.Time, each func(*eventschema.Fact)) error {
+	for r, err := range d.Ledger.Store.Stream(ctx, stream, 1) {
 		if err != nil {
-			return s, err
+			return err
 		}
 		f, err := d.Ledger.Decode(ctx, &r)
 		if err != nil {
-			return s, err
+			return err
 		}
-		if f.Closed == nil && f.Act.At.After(known) {
-			break
+		if f.Act.At.After(known) || f.Effective.After(at) {
+			return nil
 		}
-		if f.Effective.After(at) {
-			break
-		}
-		body, _ := f.Body.(client.Body)
-		s = client.Evolve(s, client.Event{Act: f.Act, Effective: f.Effective, Rule: f.Rule, Body: body})
+		each(&f)
 	}
-	return s.At(d.Books, at), nil
+	return nil
 }

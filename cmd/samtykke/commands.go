@@ -133,8 +133,8 @@ type whoSawCmd struct {
 	dataFlag
 	askFlags
 	Client       string `placeholder:"LABEL" help:"One client, by the label that the organisation knows or by id."`
-	Professional string `placeholder:"ID" help:"One who looks, by id."`
-	Organisation string `placeholder:"ID" help:"One organisation, by id."`
+	Professional string `placeholder:"NAME" help:"One who looks, by name or id."`
+	Organisation string `placeholder:"NAME" help:"One organisation, by name or id."`
 	From         string `placeholder:"TIME" help:"Recorded from this date or instant."`
 	To           string `placeholder:"TIME" help:"Recorded before this date or instant."`
 	At           string `placeholder:"TIME" help:"As the ledger stood at this date or instant."`
@@ -151,21 +151,22 @@ func (c *whoSawCmd) Run(env *surroundings) error {
 			return err
 		}
 	}
-	for _, v := range []struct {
-		flag, s string
-		to      *domain.ID
-	}{{"professional", c.Professional, &q.Professional}, {"organisation", c.Organisation, &q.Organisation}} {
-		if v.s != "" {
-			if *v.to, err = domain.ParseID(v.s); err != nil {
-				return usage("--%s: %v", v.flag, err)
-			}
-		}
-	}
 	return c.with(env, func(s *system) error {
-		if c.Client != "" {
+		for _, v := range []struct {
+			flag, ref string
+			find      func(context.Context, string) (domain.ID, error)
+			to        *domain.ID
+		}{
+			{"client", c.Client, s.find, &q.Client},
+			{"professional", c.Professional, s.findProfessional, &q.Professional},
+			{"organisation", c.Organisation, s.findOrganisation, &q.Organisation},
+		} {
+			if v.ref == "" {
+				continue
+			}
 			var err error
-			if q.Client, err = s.find(env.ctx, c.Client); err != nil {
-				return usage("--client: %v", err)
+			if *v.to, err = v.find(env.ctx, v.ref); err != nil {
+				return usage("--%s: %v", v.flag, err)
 			}
 		}
 		if _, err := c.record(env.ctx, s, "who-saw", q.String()); err != nil {
@@ -188,7 +189,7 @@ func printSightings(to io.Writer, rows []sighting) error {
 		return err
 	}
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "WHEN\tWHO\tROLE\tORGANISATION\tCLIENT\tWHAT FOR\tWHAT\tANSWER")
+	fmt.Fprintln(w, "POSITION\tWHEN\tWHO\tROLE\tORGANISATION\tCLIENT\tWHAT FOR\tWHAT\tANSWER")
 	for _, r := range rows {
 		kinds := make([]string, len(r.Kinds))
 		for i, k := range r.Kinds {
@@ -201,7 +202,7 @@ func printSightings(to io.Writer, rows []sighting) error {
 		case r.Allowed:
 			result = fmt.Sprintf("saw up to entry %d, %s", r.Journal, r.Basis)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.At.In(domain.Oslo).Format("2006-01-02 15:04:05"),
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Position, r.At.In(domain.Oslo).Format("2006-01-02 15:04:05"),
 			cmp.Or(r.Name, shorten(r.Reader)), r.Role, r.Organisation, cmp.Or(r.Label, shorten(r.Client)), r.Purpose,
 			strings.Join(kinds, " "), result)
 	}

@@ -56,7 +56,6 @@ type demoClient struct {
 	handle    domain.ID
 	label     string
 	code      signin.Code
-	caller    ledger.Caller
 	first     string  // what the first question is answered with: yes, no, or nothing
 	diligence float64 // chance of a session on a day
 	patience  int     // days until the client stops using the service
@@ -157,6 +156,9 @@ func (d *demo) found(ctx context.Context) error {
 		if d.chance(0.1) {
 			c.patience = 1 + d.random.IntN(20) // some come once or twice
 		}
+		if d.answers != nil {
+			c.patience = max(c.patience, 12*7) // the file's people fill in every form of theirs
+		}
 		d.cohort = append(d.cohort, c)
 	}
 	slices.SortStableFunc(d.cohort, func(a, b *demoClient) int { return cmp.Compare(a.joins, b.joins) })
@@ -205,7 +207,7 @@ func (d *demo) day(ctx context.Context, day int, weekday domain.Date) error {
 		if c.id.IsZero() || day < c.joins || day > c.joins+c.patience {
 			continue
 		}
-		if day == c.joins || d.chance(c.diligence) {
+		if due := d.answers != nil && c.forms < 12 && day-c.lastForm >= 7; due || day == c.joins || d.chance(c.diligence) {
 			if err := d.session(ctx, c, day); err != nil {
 				return err
 			}
@@ -276,8 +278,7 @@ func (d *demo) session(ctx context.Context, c *demoClient, day int) error {
 	if err != nil {
 		return refusedIs(err, client.WrongCode)
 	}
-	by.Text, c.caller = shownText, by
-	if err := d.consent(ctx, c, day); err != nil {
+	if err := d.consent(ctx, c, by, day); err != nil {
 		return err
 	}
 	content := "part-" + strconv.Itoa(min(6, 1+(day-c.joins)/7))
@@ -317,7 +318,7 @@ func (d *demo) session(ctx context.Context, c *demoClient, day int) error {
 }
 
 // consent is what the client does about sharing in a session.
-func (d *demo) consent(ctx context.Context, c *demoClient, day int) error {
+func (d *demo) consent(ctx context.Context, c *demoClient, by ledger.Caller, day int) error {
 	s, _, err := d.sys.desk.Clients.State(ctx, c.id)
 	if err != nil {
 		return err
@@ -344,7 +345,8 @@ func (d *demo) consent(ctx context.Context, c *demoClient, day int) error {
 	default:
 		return nil
 	}
-	_, err = d.sys.desk.Clients.Do(ctx, c.id, c.caller, do)
+	by.Text = shownText
+	_, err = d.sys.desk.Clients.Do(ctx, c.id, by, do)
 	return err
 }
 

@@ -87,12 +87,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	err = line.Run(&surroundings{ctx: ctx, stdout: stdout, stderr: stderr})
+	if wrong, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintf(stderr, "samtykke: %v\n", wrong)
+		return exitUsage
+	}
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errUsage):
-		fmt.Fprintf(stderr, "samtykke: %v\n", err)
-		return exitUsage
 	case errors.Is(err, errWrong):
 		fmt.Fprintf(stderr, "samtykke: %v\n", err)
 		return exitWrong
@@ -107,12 +108,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitFailure
 }
 
-// errUsage marks an error in the command line's values.
-var errUsage = errors.New("wrong use")
+// A usageError says what is wrong with the command line's values.
+type usageError string
 
-func usage(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(format, args...))
-}
+func (e usageError) Error() string { return string(e) }
+
+func usage(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
 
 // surroundings are what a command runs in.
 type surroundings struct {

@@ -286,13 +286,56 @@ func (s *system) find(ctx context.Context, ref string) (domain.ID, error) {
 			found = append(found, id)
 		}
 	}
+	return only("client with that label", found)
+}
+
+// only gives the one that was found.
+func only(what string, found []domain.ID) (domain.ID, error) {
 	switch len(found) {
 	case 0:
-		return domain.ID{}, errors.New("there is no client with that label")
+		return domain.ID{}, errors.New("there is no " + what)
 	case 1:
 		return found[0], nil
 	}
-	return domain.ID{}, fmt.Errorf("%d clients have that label, in different organisations: give the id instead", len(found))
+	return domain.ID{}, fmt.Errorf("there are %d of that kind: %s; give the id instead", len(found), what)
+}
+
+// findOrganisation gives the organisation that a name or an id means.
+func (s *system) findOrganisation(ctx context.Context, ref string) (domain.ID, error) {
+	return s.findNamed(ctx, "organisation with that name or id", ref, func(id domain.ID, o *orgNames, found func(domain.ID, string)) {
+		found(id, o.name)
+	})
+}
+
+// findProfessional gives the professional that a name or an id means.
+func (s *system) findProfessional(ctx context.Context, ref string) (domain.ID, error) {
+	return s.findNamed(ctx, "professional with that name or id", ref, func(_ domain.ID, o *orgNames, found func(domain.ID, string)) {
+		for id, name := range o.people {
+			found(id, name)
+		}
+	})
+}
+
+// findNamed goes through all organisations and what each has of the kind asked for.
+func (s *system) findNamed(ctx context.Context, what, ref string, each func(domain.ID, *orgNames, func(domain.ID, string))) (domain.ID, error) {
+	names := directory{sys: s, orgs: map[domain.ID]*orgNames{}}
+	var found []domain.ID
+	for _, c := range s.keeper.Caseload.Documents() {
+		id := c.State.Organisation
+		if names.orgs[id] != nil {
+			continue
+		}
+		o, err := names.organisation(ctx, id)
+		if err != nil {
+			return domain.ID{}, err
+		}
+		each(id, o, func(id domain.ID, name string) {
+			if strings.EqualFold(name, ref) || id.String() == ref {
+				found = append(found, id)
+			}
+		})
+	}
+	return only(what, found)
 }
 
 // A standing is a client's state at an instant, with the reason.

@@ -85,7 +85,8 @@ type entry struct {
 
 func newVerifier(s *system) *verifier {
 	return &verifier{
-		sys: s, versions: map[string]uint64{}, recorded: map[string]time.Time{}, clients: map[domain.ID]client.State{},
+		verdict: verdict{Problems: []problem{}},
+		sys:     s, versions: map[string]uint64{}, recorded: map[string]time.Time{}, clients: map[domain.ID]client.State{},
 		journals: map[domain.ID]journal.State{}, orgs: map[domain.ID]organisation.State{}, admitted: map[entry]int{},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"samtykke/adapters/desk"
@@ -72,6 +73,9 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 	if s.keys, err = keyring.OpenFile(w.disk, keyDir, w.secrets); err != nil {
 		return nil, err
 	}
+	if err = s.codeKeyIsThere(ctx); err != nil {
+		return nil, err
+	}
 	hash, err := signin.LoadHashKey(w.disk, codeKey, w.secrets)
 	if err != nil {
 		return nil, err
@@ -86,6 +90,22 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 	}
 	s.desk = desk.New(s.ledger, s.keeper, w.rules, hash)
 	return s, nil
+}
+
+// codeKeyIsThere refuses a ledger whose code key was lost: a new one would lock every client out.
+func (s *system) codeKeyIsThere(ctx context.Context) error {
+	head, err := s.store.Head(ctx)
+	if err != nil || head == 0 {
+		return err
+	}
+	f, err := s.disk.OpenRead(codeKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is missing: without it no code opens anything; put it back from its copy", codeKey)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // start keeps the views up with the ledger until close.

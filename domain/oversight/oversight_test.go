@@ -1,0 +1,58 @@
+package oversight_test
+
+import (
+	"strings"
+	"testing"
+
+	"samtykke/domain"
+	"samtykke/domain/client"
+	. "samtykke/domain/domaintest"
+	"samtykke/domain/oversight"
+	"samtykke/domain/rules"
+)
+
+var at = Noon("2026-05-18")
+
+func as(id domain.ID, role domain.Role) domain.Act { return domain.Act{At: at, Actor: id, Role: role} }
+
+func event(a domain.Act, b oversight.Body) oversight.Event {
+	return oversight.Event{Act: a, Effective: a.At, Rule: rules.General, Body: b}
+}
+
+// A query is answered for by somebody, an auditor or an employee, who gives a reason.
+func TestQuery(t *testing.T) {
+	q := oversight.Queried{Query: "who-saw", About: "all of May", Basis: "audit", Reason: "yearly audit"}
+	for _, a := range []domain.Act{as(ID(1), domain.RoleAuditor), as(ID(1), domain.RoleEmployee)} {
+		Of(t, oversight.Decider).When(a, q).Then(event(a, q)).
+			When(a, q).ThenNothing() // each in a stream of its own
+	}
+	for _, a := range []domain.Act{
+		as(ID(1), domain.RoleClient), as(ID(1), domain.RoleProfessional), as(ID(1), domain.RoleSuperuser), as(ID(1), domain.RoleSystem),
+		as(ID(1), ""), as(domain.ID{}, domain.RoleAuditor), as(domain.ID{}, domain.RoleEmployee),
+	} {
+		Of(t, oversight.Decider).When(a, q).ThenRefused("not-allowed")
+	}
+	auditor := as(ID(1), domain.RoleAuditor)
+	for _, change := range []func(*oversight.Queried){
+		func(q *oversight.Queried) { q.Reason = "" },
+		func(q *oversight.Queried) { q.Reason = " \n" },
+		func(q *oversight.Queried) { q.Query = "" },
+		func(q *oversight.Queried) { q.Reason = strings.Repeat("x", 1001) },
+		func(q *oversight.Queried) { q.About = "\xff" },
+	} {
+		bad := q
+		change(&bad)
+		Of(t, oversight.Decider).When(auditor, bad).ThenRefused("bad-input")
+	}
+}
+
+// A refused attempt is recorded whoever made it, once, client or no client.
+func TestRefusedAttempt(t *testing.T) {
+	for _, who := range []domain.ID{ClientID, {}} {
+		b := oversight.LookUpRefused{
+			Client: who, Handle: Handle, Purpose: client.Overview, Kinds: []client.Kind{client.Scores}, Reason: client.NotShared,
+		}
+		Of(t, oversight.Decider).When(AsProfessional(at), b).Then(event(AsProfessional(at), b)).
+			When(AsProfessional(at), b).ThenNothing()
+	}
+}
