@@ -16,7 +16,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"time"
 
 	"samtykke/adapters/keyring"
 	"samtykke/adapters/ledger"
@@ -313,23 +312,6 @@ func (d *Desk) Tick(ctx context.Context) (last ledger.Position, recorded int, er
 		}
 	}
 	return last, recorded, nil
-}
-
-// Schedule ticks at once and then at each instant the channel brings, until it is closed or ctx ends.
-func (d *Desk) Schedule(ctx context.Context, at <-chan time.Time) error {
-	for {
-		if _, _, err := d.Tick(ctx); err != nil {
-			return err
-		}
-		select {
-		case _, ok := <-at:
-			if !ok {
-				return nil
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 func sortIDs(ids []domain.ID) {

@@ -140,7 +140,7 @@ type Streams[C, B, S any] struct {
 	category eventschema.Category
 	decider  domain.Decider[C, domain.Event[B], S]
 	cache    *lru.Cache[domain.ID, *folded[S]]
-	queues   [256]sync.Mutex
+	queues   [1 << 12]sync.Mutex // by the id's last bits, so that few streams share one
 }
 
 // folded is a stream's state up to a version. It is never changed, only replaced.
@@ -204,7 +204,7 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 		}
 		by.Key = string(key[:])
 	}
-	queue := &s.queues[id[15]]
+	queue := &s.queues[binary.BigEndian.Uint16(id[14:])%uint16(len(s.queues))]
 	queue.Lock()
 	defer queue.Unlock()
 	fresh := f == nil // read to the stream's end
@@ -242,7 +242,10 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 		switch {
 		case err == nil:
 			s.cache.Add(id, next)
-			p, _ := s.find(next, id, by)
+			p := next.recent[len(next.recent)-1].position
+			if repeatable {
+				p, _ = s.find(next, id, by)
+			}
 			return Done[S]{State: next.state, Version: next.version, Position: p, Recorded: next.recorded, Written: len(events)}, nil
 		case errors.Is(err, ErrConflict) && ctx.Err() == nil:
 			if f, err = s.read(ctx, id, f); err != nil {

@@ -1,0 +1,567 @@
+package views_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"samtykke/adapters/disk"
+	"samtykke/adapters/disk/simdisk"
+	"samtykke/adapters/keyring"
+	"samtykke/adapters/ledger"
+	"samtykke/adapters/ledger/ledgertest"
+	"samtykke/adapters/views"
+	"samtykke/domain"
+	"samtykke/domain/client"
+	"samtykke/domain/journal"
+	"samtykke/domain/rules"
+	"samtykke/eventschema"
+	"samtykke/projections"
+)
+
+// Law 8: a view rebuilt from position 0 is the one that was kept up, however the facts came: one by one, at once, in
+// batches of any size, every record twice, read back from a snapshot in the middle.
+func TestReplayIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := live(t)
+		ctx := context.Background()
+		head := h.keeper.Cursor()
+
+		rebuilt := h.keeper.Fresh()
+		h.must(rebuilt.CatchUp(ctx))
+		h.same("rebuilt at once", h.keeper, rebuilt)
+		if diffs, err := h.keeper.Differences(ctx); err != nil || len(diffs) > 0 {
+			t.Errorf("Differences: %v, %v", diffs, err)
+		}
+
+		doubled := h.over(twice{h.ledger.Store, uint64(rapid.IntRange(0, 9).Draw(t, "again"))})
+		h.must(doubled.CatchUp(ctx))
+		h.must(doubled.CatchUp(ctx))
+		h.same("every record twice", doubled, rebuilt)
+
+		cut := &ending{Store: twice{h.ledger.Store, 2}}
+		batches := h.over(cut)
+		d := newDisk()
+		for cut.head < head {
+			cut.head = min(head, cut.head+uint64(rapid.IntRange(1, 40).Draw(t, "batch")))
+			h.must(batches.CatchUp(ctx))
+			if rapid.IntRange(0, 3).Draw(t, "snapshot") == 0 {
+				h.must(batches.Save(ctx, d))
+				next := batches.Fresh()
+				h.must(next.Load(ctx, d))
+				h.same("saved and loaded", next, batches)
+				batches = next
+			}
+		}
+		h.same("in batches, with snapshots between", batches, rebuilt)
+
+		h.indexesAgree(rebuilt)
+		h.indexesAgree(h.keeper)
+		h.indexesAgree(batches)
+		h.foldsAgree(rebuilt)
+	})
+}
+
+// indexesAgree compares the lists and dates with what follows from the documents, and with the clients' own streams.
+func (h *house) indexesAgree(k *views.Keeper) {
+	h.t.Helper()
+	groups, _ := views.Indexed(k.Caseload)
+	if want, _ := views.Derived(k.Caseload); !reflect.DeepEqual(groups, want) {
+		h.t.Errorf("the lists are %v, the documents make %v", groups, want)
+	}
+	for what, v := range map[string]struct{ got, want map[domain.Date]map[domain.ID]struct{} }{
+		"due": {second(views.Indexed(k.Due)), second(views.Derived(k.Due))}, "idle": {second(views.Indexed(k.Idle)), second(views.Derived(k.Idle))},
+	} {
+		if !reflect.DeepEqual(v.got, v.want) {
+			h.t.Errorf("%s: the dates are %v, the documents make %v", what, v.got, v.want)
+		}
+	}
+	due := map[domain.ID]domain.Date{}
+	for _, p := range h.people {
+		s, _, err := h.desk.Clients.State(context.Background(), p.id)
+		h.must(err)
+		j, _, err := h.desk.Journals.State(context.Background(), p.id)
+		h.must(err)
+		if e, ok := s.NextDue(rules.All); ok {
+			due[p.id] = domain.DateOf(e.Effective)
+		}
+		_, listed := k.Caseload.List(p.office.id)[p.id]
+		if listed == s.Deactivated {
+			h.t.Errorf("a client, deactivated %v, is listed %v", s.Deactivated, listed)
+		}
+		idle := s.IdleFrom(rules.All, j.LastLogin)
+		for _, at := range []time.Time{idle.Add(-1), idle} {
+			if got, want := k.Idle.IsDue(p.id, domain.DateOf(at)), !s.Deactivated && !idle.After(at); got != want {
+				h.t.Errorf("idle at %s: %v, the streams say %v", at, got, want)
+			}
+		}
+	}
+	days := append(slices.Collect(maps.Values(due)), domain.DateOf(h.now))
+	for _, day := range days {
+		for _, on := range []domain.Date{day - 1, day, day + 1} {
+			var want []domain.ID
+			for id, d := range due {
+				if d <= on {
+					want = append(want, id)
+				}
+			}
+			got := k.Due.DueBy(on)
+			byBytes := func(a, b domain.ID) int { return bytes.Compare(a[:], b[:]) }
+			slices.SortFunc(got, byBytes)
+			slices.SortFunc(want, byBytes)
+			if !slices.Equal(got, want) {
+				h.t.Errorf("due by %s: %d, the streams say %d", on, len(got), len(want))
+			}
+		}
+	}
+}
+
+func second[A, B any](_ A, b B) B { return b }
+
+// foldsAgree compares the documents with the views folded over all facts by the plainest loop there is.
+func (h *house) foldsAgree(k *views.Keeper) {
+	h.t.Helper()
+	opened := h.facts()
+	var closed []*projections.Fact
+	head := k.Cursor()
+	h.must(h.ledger.Upto(context.Background(), head, false, func(f *eventschema.Fact) error {
+		own := *f
+		closed = append(closed, &own)
+		return nil
+	}))
+	projections.All(rules.All).Each(func(f projections.Fold) {
+		facts := opened
+		if f.Keeping == projections.Plain {
+			facts = closed
+		}
+		want := f.Run(facts)
+		var got map[domain.ID]any
+		switch f.Name {
+		case "caseload":
+			got = documents(k.Caseload)
+		case "due":
+			got = documents(k.Due)
+		case "idle":
+			got = documents(k.Idle)
+		case "access":
+			got = documents(k.Access)
+		case "audit":
+			got = documents(k.Audit)
+		case "codes":
+			got = documents(k.Codes)
+		case "handles":
+			got = documents(k.Handles)
+		case "registrations":
+			h.registrationsAgree(k, want)
+			return
+		default:
+			h.t.Errorf("the view %s has no case here", f.Name)
+		}
+		if !projections.Equal(got, want) {
+			h.t.Errorf("%s: the keeper's documents are not those of the plain fold", f.Name)
+		}
+	})
+}
+
+func documents[V any](t *views.Table[V]) map[domain.ID]any {
+	all := map[domain.ID]any{}
+	for id, v := range t.Documents() {
+		all[id] = v
+	}
+	return all
+}
+
+// registrationsAgree reads what is registered through the door, as the clients themselves.
+func (h *house) registrationsAgree(k *views.Keeper, want map[domain.ID]any) {
+	h.t.Helper()
+	for _, p := range h.people {
+		s, _, err := h.desk.Clients.State(context.Background(), p.id)
+		h.must(err)
+		_, registered := want[p.id]
+		if registered != k.HoldsRegistrations(p.id) {
+			h.t.Errorf("a document of registrations where none should be, or none where one should")
+		}
+		if s.Deactivated {
+			continue
+		}
+		shown, err := h.desk.Door.Own(context.Background(), p.by, client.Export)
+		h.must(err)
+		r, _ := want[p.id].(projections.Registrations)
+		if !reflect.DeepEqual(shown.Registrations, r) {
+			h.t.Errorf("the own page shows something else than the fold")
+		}
+	}
+}
+
+// Nothing personal stands in a snapshot in clear: no label, no answer, no note, no login.
+func TestSnapshotIsSealed(t *testing.T) {
+	h := furnished(t)
+	d := newDisk()
+	h.must(h.keeper.Save(t.Context(), d))
+	raw := read(t, d, views.SnapshotName)
+	p := h.people[0]
+	j, _, err := h.desk.Journals.State(t.Context(), p.id)
+	h.must(err)
+	if j.LastLogin.IsZero() {
+		t.Fatal("nobody logged in")
+	}
+	for what, canary := range map[string]string{
+		"an answer": canaryAnswer, "a note": canaryNote, "a browser": canaryBrowser, "the label": p.label,
+		"the instant of a login": j.LastLogin.Format("2006-01-02T15:04:05"), "the day of a login": j.LastLogin.Format("2006-01-02"),
+	} {
+		if bytes.Contains(raw, []byte(canary)) {
+			t.Errorf("the snapshot holds %s", what)
+		}
+	}
+	if !bytes.Contains(raw, []byte("registrations")) || !bytes.Contains(raw, []byte(rules.AssistertSelvhjelp)) {
+		t.Error("the snapshot does not hold what it should in clear: this test looks at the wrong file")
+	}
+}
+
+// furnished is a house with one client who has everything registered, at a day of its own.
+func furnished(t *testing.T) *house {
+	h := newHouse(t)
+	o := h.office()
+	p := h.resident(o)
+	other := h.resident(o)
+	// What the open events hold is of another day than the login.
+	for _, r := range []*resident{p, other} {
+		h.client(r, client.Grant{Occasion: client.FirstQuestion})
+	}
+	h.now = h.now.Add(37*24*time.Hour + 11*time.Minute)
+	_, err := h.desk.LogIn(t.Context(), p.code, journal.LogIn{Channel: journal.Web, Browser: canaryBrowser, System: "S"})
+	h.must(err)
+	h.journal(p, journal.Answer{Task: "t", Text: canaryAnswer, Entered: journal.ByClient})
+	h.must(h.desk.WriteNote(t.Context(), o.boss, p.handle, journal.WriteNote{Note: h.id(), Text: canaryNote}))
+	h.journal(other, journal.Rate{Content: "c", Stars: 2})
+	h.now = h.now.Add(5 * 24 * time.Hour)
+	h.catchUp()
+	_, err = h.desk.Door.LookUp(t.Context(), o.boss, p.handle, client.Appointment, views.AllKinds)
+	h.must(err)
+	h.catchUp()
+	return h
+}
+
+func read(t *testing.T, d disk.Disk, name string) []byte {
+	t.Helper()
+	f, err := d.OpenRead(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size, _ := f.Size()
+	b := make([]byte, size)
+	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A snapshot that is damaged at any byte, cut short anywhere or missing costs a rebuild and nothing else.
+func TestDamagedSnapshot(t *testing.T) {
+	h := furnished(t)
+	d := simdisk.New(rand.NewPCG(1, 2))
+	fresh := h.keeper.Fresh()
+	if err := fresh.Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) {
+		t.Errorf("no snapshot: %v", err)
+	}
+	h.must(h.keeper.Save(t.Context(), d))
+	whole := read(t, d, views.SnapshotName)
+	refused := func(what string, at int, b []byte) {
+		t.Helper()
+		d.WriteFile(views.SnapshotName, b)
+		k := h.keeper.Fresh()
+		if err := k.Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) {
+			t.Errorf("%s at %d: %v", what, at, err)
+		}
+		if k.Cursor() != 0 || k.Caseload.Len() != 0 {
+			t.Errorf("%s at %d left something in the keeper", what, at)
+		}
+		if at%97 == 0 {
+			h.must(k.CatchUp(t.Context()))
+			h.same(what, k, h.keeper)
+		}
+	}
+	for at := range whole {
+		b := bytes.Clone(whole)
+		b[at] ^= 1 << (at % 8)
+		refused("a flipped bit", at, b)
+	}
+	for n := range whole {
+		if n < 40 || n%7 == 0 {
+			refused("cut short", n, whole[:n])
+		}
+	}
+	refused("bytes behind it", 0, append(bytes.Clone(whole), 0))
+	d.WriteFile(views.SnapshotName, whole)
+	k := h.keeper.Fresh()
+	h.must(k.Load(t.Context(), d))
+	h.same("the whole one", k, h.keeper)
+}
+
+// A snapshot of another version of a view is not read.
+func TestSnapshotOfAnotherVersion(t *testing.T) {
+	h := furnished(t)
+	d := newDisk()
+	h.must(h.keeper.Save(t.Context(), d))
+	later := h.keeper.OfVersion(2)
+	if err := later.Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) || later.Cursor() != 0 {
+		t.Fatalf("a snapshot of version 1 for version 2: %v", err)
+	}
+	h.must(later.CatchUp(t.Context()))
+	h.same("rebuilt for another version", later, h.keeper)
+	h.must(later.Save(t.Context(), d))
+	if err := h.keeper.Fresh().Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) {
+		t.Fatalf("a snapshot of version 2 for version 1: %v", err)
+	}
+}
+
+// A snapshot of a longer history, or of another one as long, is not of this ledger: a backup was put back.
+func TestSnapshotOfAnotherHistory(t *testing.T) {
+	h := furnished(t)
+	d := newDisk()
+	h.must(h.keeper.Save(t.Context(), d))
+	shorter := h.over(&ending{h.ledger.Store, h.keeper.Cursor() - 1})
+	if err := shorter.Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) {
+		t.Errorf("the ledger is shorter than the snapshot: %v", err)
+	}
+	// The backup ends before the last records; what came since is other than what the snapshot has seen.
+	restored := ledgertest.Memory()
+	cut := h.keeper.Cursor() - 3
+	for _, r := range ledgertest.Between(t, h.ledger.Store, 0, cut) {
+		if _, err := restored.Append(t.Context(), r.Stream, r.Version-1, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := h.over(restored)
+	was := h.ledger.Store
+	h.ledger.Store = restored
+	again := *h
+	again.keeper = k
+	for range 5 {
+		h.must(errors.Join(h.desk.Suggest(t.Context(), domain.Text{}, journal.Feedback{Form: "f", Text: "x"})))
+	}
+	h.ledger.Store = was
+	if err := k.Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) {
+		t.Errorf("the ledger has another history than the snapshot: %v", err)
+	}
+	h.must(k.CatchUp(t.Context()))
+	if diffs, err := k.Differences(t.Context()); err != nil || len(diffs) > 0 {
+		t.Errorf("the views of the restored ledger differ from a rebuild: %v, %v", diffs, err)
+	}
+}
+
+// With a client's key, its documents go: from a snapshot when it is read back, and from what a rebuild makes.
+func TestDestroyedKey(t *testing.T) {
+	h := furnished(t)
+	p, other := h.people[0], h.people[1]
+	d := newDisk()
+	h.must(h.keeper.Save(t.Context(), d))
+	h.must(h.ledger.Keys.Destroy(t.Context(), keyring.Owner{Kind: keyring.Client, ID: p.id}))
+
+	loaded, rebuilt := h.keeper.Fresh(), h.keeper.Fresh()
+	h.must(loaded.Load(t.Context(), d))
+	h.must(rebuilt.CatchUp(t.Context()))
+	for what, k := range map[string]*views.Keeper{"loaded": loaded, "rebuilt": rebuilt} {
+		if k.HoldsRegistrations(p.id) {
+			t.Errorf("%s: the document of registrations is still there", what)
+		}
+		if !k.HoldsRegistrations(other.id) {
+			t.Errorf("%s: another client's document is gone", what)
+		}
+		if a, _ := k.Idle.Get(p.id); !a.LastLogin.IsZero() {
+			t.Errorf("%s: the last login is still there", what)
+		}
+	}
+	// A snapshot written now holds none of it, not even sealed.
+	h.must(h.keeper.Save(t.Context(), d))
+	again := h.keeper.Fresh()
+	h.must(again.Load(t.Context(), d))
+	if again.HoldsRegistrations(p.id) {
+		t.Error("saved after the key went: the document is there")
+	}
+
+	if label, err := h.desk.Door.Label(t.Context(), p.id); label != "" || !errors.Is(err, eventschema.ErrGone) {
+		t.Errorf("the label: %q, %v", label, err)
+	}
+	rows, err := h.desk.Door.Caseload(t.Context(), p.office.boss)
+	if err != nil || len(rows) != 1 || rows[0].Handle != other.handle {
+		t.Errorf("the overview has %d rows, %v", len(rows), err)
+	}
+	if _, err := h.desk.Door.LookUp(t.Context(), p.office.boss, p.handle, client.Appointment, views.AllKinds); domain.Refused(err) != views.NoSuchClient {
+		t.Errorf("a look-up: %v", err)
+	}
+	h.catchUp()
+	if diffs, err := h.keeper.Differences(t.Context()); err != nil {
+		t.Errorf("comparing with a rebuild once a key is gone: %v, %v", diffs, err)
+	}
+}
+
+// A snapshot may be written while the keeper runs.
+func TestSaveBesideRun(t *testing.T) {
+	h := furnished(t)
+	k := h.keeper.Fresh()
+	ctx, stop := context.WithCancel(t.Context())
+	running := make(chan error, 1)
+	go func() { running <- k.Run(ctx) }()
+	d := newDisk()
+	p := h.people[0]
+	for i := range 60 {
+		pos, err := h.desk.Register(t.Context(), p.by, journal.Answer{Task: "t", Text: "x", Entered: journal.ByClient})
+		h.must(err)
+		if i%3 == 0 {
+			h.must(k.Save(t.Context(), d))
+			loaded := k.Fresh()
+			h.must(loaded.Load(t.Context(), d))
+			h.must(loaded.CatchUp(t.Context()))
+			rebuilt := k.Fresh()
+			h.must(rebuilt.CatchUp(t.Context()))
+			h.same("saved while running", loaded, rebuilt)
+		}
+		if i%10 == 0 {
+			h.must(k.Wait(t.Context(), pos))
+		}
+	}
+	stop()
+	if err := <-running; !errors.Is(err, context.Canceled) {
+		t.Errorf("the run ended with %v", err)
+	}
+}
+
+func TestWait(t *testing.T) {
+	h := furnished(t)
+	k := h.keeper.Fresh()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	running := make(chan error, 1)
+	if err := k.Wait(ctx, 0); err != nil {
+		t.Errorf("waiting for nothing: %v", err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := k.Wait(gone, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting no longer: %v", err)
+	}
+	go func() { running <- k.Run(ctx) }()
+	pos, err := h.desk.Register(t.Context(), h.people[0].by, journal.Rate{Content: "c", Stars: 1})
+	h.must(err)
+	h.must(k.Wait(ctx, pos))
+	if k.Cursor() < pos {
+		t.Errorf("at %d, waited for %d", k.Cursor(), pos)
+	}
+	stop()
+	if err := <-running; !errors.Is(err, context.Canceled) {
+		t.Errorf("the run ended with %v", err)
+	}
+}
+
+// What stops the keeper is told to whoever waits, before and after: an unknown event, or a store that fails, while it
+// catches up and while it follows.
+func TestWhatStopsTheKeeper(t *testing.T) {
+	unknown := func(err error) bool { return errors.As(err, new(*eventschema.UnknownError)) }
+	strange := func(h *house) {
+		data := append(append([]byte{0x84, 0x6b}, "later.event"...), 1, 0x80, 0x80)
+		_, err := h.ledger.Store.Append(context.Background(), eventschema.OversightStream.Stream(h.id()), 0, eventschema.Record{ID: h.id(), Data: data})
+		h.must(err)
+	}
+	for _, c := range []struct {
+		what string
+		stop func(h *house, follow func()) *views.Keeper
+		is   func(error) bool
+	}{
+		{"an unknown event in the past", func(h *house, follow func()) *views.Keeper {
+			strange(h)
+			return h.keeper.Fresh()
+		}, unknown},
+		{"an unknown event that comes", func(h *house, follow func()) *views.Keeper {
+			k := h.keeper.Fresh()
+			h.must(k.CatchUp(context.Background()))
+			strange(h)
+			return k
+		}, unknown},
+		{"a store that fails", func(h *house, follow func()) *views.Keeper {
+			return h.over(broken{h.ledger.Store, 3})
+		}, func(err error) bool { return errors.Is(err, errBroken) }},
+		{"sealed events without a key", func(h *house, follow func()) *views.Keeper {
+			keys, err := keyring.Memory(h.random)
+			h.must(err)
+			return views.NewKeeper(&ledger.Ledger{Store: h.ledger.Store, Keys: keys, Clock: h.ledger.Clock, Random: h.random}, rules.All)
+		}, func(err error) bool { return errors.Is(err, keyring.ErrNoKey) }},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			h := furnished(t)
+			k := c.stop(h, nil)
+			head, err := h.ledger.Store.Head(t.Context())
+			h.must(err)
+			waiting := make(chan error, 1)
+			go func() { waiting <- k.Wait(t.Context(), head) }()
+			if err := k.Run(t.Context()); !c.is(err) {
+				t.Errorf("the run ended with %v", err)
+			}
+			if err := <-waiting; !c.is(err) {
+				t.Errorf("who waited was told %v", err)
+			}
+			if err := k.Wait(t.Context(), head); !c.is(err) {
+				t.Errorf("who waits later is told %v", err)
+			}
+			if err := k.Wait(t.Context(), k.Cursor()); err != nil {
+				t.Errorf("what had been folded: %v", err)
+			}
+		})
+	}
+}
+
+// The end of the keeper's own context is no failure of the ledger.
+func TestEndOfContextIsNoFailure(t *testing.T) {
+	h := furnished(t)
+	k := h.keeper.Fresh()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := k.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("the run ended with %v", err)
+	}
+	h.must(k.CatchUp(t.Context()))
+	h.same("after a run that was stopped", k, h.keeper)
+}
+
+// The overview shows every client that shares with a look-up of its own, and the others as not shared.
+func TestOverview(t *testing.T) {
+	h := furnished(t)
+	o := h.orgs[0]
+	third := h.resident(o)
+	h.now = h.now.Add(time.Hour)
+	rows, err := h.desk.Door.Overview(t.Context(), o.boss, []client.Kind{client.Answers})
+	if err != nil || len(rows) != 3 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	if !slices.IsSortedFunc(rows, func(a, b views.Row) int { return cmp.Compare(a.Label, b.Label) }) {
+		t.Error("not by label")
+	}
+	for _, r := range rows {
+		shares := r.Handle != third.handle
+		if (r.Until != 0) != shares || (r.Shown != nil) != shares {
+			t.Errorf("a client that shares %v: until %s, shown %v", shares, r.Until, r.Shown != nil)
+		}
+		if r.Handle == h.people[0].handle && (len(r.Shown.Registrations.Answers) != 1 || len(r.Shown.Registrations.Notes) != 0) {
+			t.Error("not what was asked for")
+		}
+	}
+	before := h.keeper.Cursor()
+	h.catchUp()
+	if n := h.keeper.Cursor() - before; n != 2 {
+		t.Errorf("%d events for an overview with two clients that share", n)
+	}
+	if _, err := h.desk.Door.Overview(t.Context(), ledger.Caller{Actor: h.id(), Role: domain.RoleProfessional, Organisation: o.id}, views.AllKinds); domain.Refused(err) == "" {
+		t.Errorf("a stranger's overview: %v", err)
+	}
+}
