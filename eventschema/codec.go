@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"reflect"
 	"sync"
 	"time"
@@ -131,19 +132,22 @@ var cbor = func() *codec.CborHandle {
 	h.Canonical = true
 	h.StructToArray = true
 	h.InternString = true
-	h.TimeRFC3339 = true // only views keep times; to the nanosecond
 	h.ErrorIfNoArrayExpand = true
+	h.TimeRFC3339 = true // only views keep times; the library reads them back to the microsecond and no finer
 	h.MaxDepth = 16
 	return h
 }()
 
 // A reader is a reusable decoder.
 type reader struct {
-	dec  *codec.Decoder
-	data []byte
+	dec   *codec.Decoder
+	data  []byte
+	words map[string]string // texts of headers met before
 }
 
-var readers = sync.Pool{New: func() any { return &reader{dec: codec.NewDecoderBytes(nil, cbor)} }}
+var readers = sync.Pool{New: func() any {
+	return &reader{dec: codec.NewDecoderBytes(nil, cbor), words: map[string]string{}}
+}}
 
 // read decodes the whole of data into v. A nil form lets the library alone judge.
 func (r *reader) read(v any, form shape) error {
@@ -162,15 +166,87 @@ func (r *reader) read(v any, form shape) error {
 
 var errMalformed = errors.New("the bytes are not an event of that name and version")
 
-func decode[B any](r *reader, row *Row) (header, any, error) {
-	if row.Key != "" {
-		var s plainShape[B]
-		err := r.read(&s, row.form)
-		return s.Header, s.Body, err
+// decode reads what fits the row's form. The header, which is the same in every event, is read by hand: it has twice as
+// many items as a body, and would cost more than all the rest.
+func decode[B any](r *reader, row *Row) (h header, body any, err error) {
+	if !row.form.fits(r.data) {
+		return h, nil, errMalformed
 	}
-	var s openShape[B]
-	err := r.read(&s, row.form)
-	return s.Header, s.Body, err
+	items := cursor{rest: r.data[1:], words: r.words}
+	if row.Key == "" {
+		items.bytes() // the name
+		items.int()   // the version
+	}
+	h.read(&items)
+	if items.bad {
+		return h, nil, errMalformed
+	}
+	var b B
+	r.data = items.rest
+	err = r.read(&b, nil)
+	return h, b, err
+}
+
+// read takes the header from bytes that fit its form.
+func (h *header) read(c *cursor) {
+	c.next() // the array
+	h.Effective, h.Recorded = c.int(), c.int()
+	copy(h.Actor[:], c.bytes())
+	h.Role = domain.Role(c.word())
+	copy(h.Session[:], c.bytes())
+	copy(h.Organisation[:], c.bytes())
+	h.Rule = c.word()
+	c.next() // the array
+	h.Text = domain.Text{Name: c.word(), Version: c.word(), Language: c.word()}
+}
+
+// A cursor goes through items whose form is known to be right.
+type cursor struct {
+	rest  []byte
+	words map[string]string
+	bad   bool // a number is too large for its place
+}
+
+// next passes the head of an item.
+func (c *cursor) next() (major byte, n uint64) {
+	major, n, c.rest = c.rest[0]>>5, uint64(c.rest[0]&0x1f), c.rest[1:]
+	if n >= 24 {
+		n, c.rest, _ = long(n, c.rest)
+	}
+	return major, n
+}
+
+func (c *cursor) int() int64 {
+	major, n := c.next()
+	c.bad = c.bad || n > math.MaxInt64
+	if major == majorNegative {
+		return -1 - int64(n)
+	}
+	return int64(n)
+}
+
+func (c *cursor) bytes() []byte {
+	_, n := c.next()
+	b := c.rest[:n]
+	c.rest = c.rest[n:]
+	return b
+}
+
+// maxWords is how many texts of headers a reader keeps: roles, rules, names of texts. There are few, and each stands in
+// very many events.
+const maxWords = 256
+
+// word is a text, the same string each time where it has been met before.
+func (c *cursor) word() string {
+	b := c.bytes()
+	if w, ok := c.words[string(b)]; ok || len(b) == 0 {
+		return w
+	}
+	w := string(b)
+	if len(c.words) < maxWords {
+		c.words[w] = w
+	}
+	return w
 }
 
 var sealedForm = shapeOf(reflect.TypeFor[sealedShape]())

@@ -18,6 +18,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"samtykke/domain"
+	"samtykke/domain/client"
+	"samtykke/domain/journal"
+	"samtykke/domain/organisation"
+	"samtykke/domain/oversight"
+	"samtykke/domain/rules"
 )
 
 var golden = flag.Bool("golden", false, "write the vectors that are missing, and the schemas")
@@ -51,26 +56,48 @@ func vectorPath(r Row) string {
 	return filepath.Join(vectorDir, fmt.Sprintf("%s.v%d.json", r.Name, r.Version))
 }
 
-// sampleFact is a fact with a sample as its body.
+// sampleFact is a fact with a sample as its body, by somebody who would do such a thing.
 func sampleFact(body any) Fact {
 	row, _ := Today.RowOf(body)
 	at := time.Date(2026, 3, 2, 10, 15, 30, 123456789, time.UTC)
-	if row.Category == FeedbackStream { // linked to nobody, and known by its day only
-		day := domain.DateOf(at).Start()
-		return Fact{
-			ID: domain.ID{0x5a, 6: 0x50, 8: 0x80, 15: 0x01}, Category: row.Category, Subject: id(0xfb), Version: 1,
-			Act: domain.Act{At: day, Text: domain.Text{Name: "evaluation", Version: "2", Language: "nb"}}, Effective: day,
-			Rule: "statement/2025-09-07", Body: body,
-		}
-	}
-	return Fact{
+	f := Fact{
 		ID: domain.ID{0x5a, 6: 0x50, 8: 0x80, 15: 0x01}, Category: row.Category, Subject: id(0xc1), Version: 3,
-		Act: domain.Act{
-			At: at, Actor: id(0xf1), Role: domain.RoleProfessional, Session: id(0x5e), Organisation: id(0x01),
-			Text: domain.Text{Name: "sharing", Version: "2025-09-07", Language: "nb"},
-		},
-		Effective: at.Add(-90 * time.Minute), Rule: "assistert-selvhjelp/2", Body: body,
+		Effective: at, Rule: "assistert-selvhjelp/2", Body: body,
 	}
+	text := domain.Text{Name: "sharing", Version: "2025-09-07", Language: "nb"}
+	f.Act = domain.Act{At: at, Actor: id(0xc1), Role: domain.RoleClient, Session: id(0x5e), Text: text}
+	staff := domain.Act{At: at, Actor: id(0xf1), Role: domain.RoleProfessional, Session: id(0x5e), Organisation: id(0x01)}
+	switch body.(type) {
+	case client.FollowUpAsked, client.Lapsed, client.TermsChanged, client.Deactivated:
+		f.Act = domain.Act{At: at, Role: domain.RoleSystem}
+		f.Effective = domain.DateOf(at).Start()
+	case client.Registered, client.Labelled, client.LookedUp, journal.Answered, journal.ContentSent, journal.NoteWritten, oversight.LookUpRefused:
+		f.Act = staff
+	case organisation.ProfessionalAdded, organisation.ProfessionalNamed, organisation.RoleChanged,
+		organisation.ProfessionalDeactivated, organisation.ProfessionalReactivated:
+		f.Act, f.Rule, f.Subject = staff, rules.General, id(0x01)
+		f.Act.Role = domain.RoleSuperuser
+	case organisation.Registered, organisation.ContactRecorded, journal.CorrectionMade:
+		f.Act = domain.Act{At: at, Actor: id(0xe1), Role: domain.RoleEmployee, Session: id(0x5e)}
+		f.Rule = rules.General
+		if row.Category == OrganisationStream {
+			f.Subject = id(0x01)
+		}
+	case oversight.Queried:
+		f.Act = domain.Act{At: at, Actor: id(0xa1), Role: domain.RoleAuditor, Session: id(0x5e)}
+		f.Rule, f.Subject, f.Version = rules.General, id(0x42), 1
+	case journal.Feedback: // linked to nobody, and known by its day only
+		day := domain.DateOf(at).Start()
+		f.Act = domain.Act{At: day, Text: domain.Text{Name: "evaluation", Version: "2", Language: "nb"}}
+		f.Effective, f.Rule, f.Subject, f.Version = day, rules.General, id(0xfb), 1
+	}
+	switch row.Category {
+	case JournalStream:
+		f.Rule = rules.General
+	case RefusedStream:
+		f.Rule, f.Subject, f.Version = rules.General, id(0x41), 1
+	}
+	return f
 }
 
 func writeMissingVectors(t *testing.T) {

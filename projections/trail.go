@@ -17,7 +17,9 @@ type Trail struct {
 	Steps []byte // differences between positions, as variable-length numbers
 }
 
-// Add puts a later position behind the trail. An earlier one, or the last again, changes nothing.
+// Add puts a later position behind the trail. An earlier one, or the last again, changes nothing. The steps grow in
+// place where there is room, so that a long trail is not copied for each row: whoever holds the trail as it was goes on
+// seeing what it saw, but of two trails continued from the same one, only the later is good.
 func (t Trail) Add(position uint64) Trail {
 	if position <= t.Last {
 		return t

@@ -72,8 +72,9 @@ func (l *Ledger) NewID() (domain.ID, error) {
 	return id, nil
 }
 
-// Now is the clock's instant, in UTC and without a monotonic part.
-func (l *Ledger) Now() time.Time { return l.Clock().UTC().Round(0) }
+// Now is the clock's instant, in UTC and in whole microseconds: views keep no finer ones, and a view read back must
+// equal the one that was kept up.
+func (l *Ledger) Now() time.Time { return l.Clock().UTC().Truncate(time.Microsecond) }
 
 // Sealing gives the ledger's keys as the catalogue uses them.
 func (l *Ledger) Sealing(ctx context.Context) eventschema.Keys { return sealing{ctx, l.Keys} }
