@@ -198,13 +198,6 @@ func (s *Streams[C, B, S]) Begin(ctx context.Context, id domain.ID, by Caller, c
 // do decides on the fold, or on the stream's end where there is none, and again whenever the stream has moved on.
 func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C, f *folded[S]) (Done[S], error) {
 	repeatable := by.Key != ""
-	if !repeatable {
-		key, err := s.ledger.NewID()
-		if err != nil {
-			return Done[S]{}, err
-		}
-		by.Key = string(key[:])
-	}
 	queue := &s.queues[binary.BigEndian.Uint16(id[14:])%uint16(len(s.queues))]
 	queue.Lock()
 	defer queue.Unlock()
@@ -233,6 +226,13 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 		}
 		if err != nil || len(events) == 0 {
 			return Done[S]{State: f.state, Version: f.version, Recorded: at}, err
+		}
+		if by.Key == "" {
+			key, err := s.ledger.NewID()
+			if err != nil {
+				return Done[S]{}, err
+			}
+			by.Key = string(key[:])
 		}
 		next, err := s.append(ctx, id, by, f, events)
 		if err == nil && repeatable {
@@ -347,8 +347,12 @@ func (s *Streams[C, B, S]) settle(ctx context.Context, id domain.ID, by Caller, 
 	return Done[S]{}, fmt.Errorf("the outcome is open, give the same command again: %w", cause)
 }
 
-// find looks for a command among the last events of its stream, and gives the position of the last of its own.
+// find looks for a command among the last events of its stream, and gives the position of the last of its own. A command
+// without a key was never given before.
 func (s *Streams[C, B, S]) find(f *folded[S], id domain.ID, by Caller) (Position, bool) {
+	if by.Key == "" {
+		return 0, false
+	}
 	first := eventID(by, s.category, id, 0)
 	for i := len(f.recent) - 1; i >= 0; i-- {
 		if f.recent[i].id != first {

@@ -91,7 +91,7 @@ func (d *Door) Address(ctx context.Context, by ledger.Caller, handle domain.ID) 
 		return domain.ID{}, err
 	}
 	s, _, err := d.Clients.State(ctx, id)
-	if err == nil && (!known || s.Deactivated || d.Keeper.Idle.IsDue(id, domain.DateOf(d.Ledger.Now()))) {
+	if err == nil && (!known || s.Deactivated) {
 		err = domain.Refuse(NoSuchClient, "There is no such client.")
 	}
 	return id, err
@@ -134,14 +134,15 @@ func (d *Door) standing(ctx context.Context, by ledger.Caller) error {
 	return err
 }
 
-// find gives the client that the caller's organisation means by a handle. For any other handle it gives an id that
-// nobody has, so that whoever goes on with it reads as much.
+// find gives the client that the caller's organisation means by a handle. For any other handle, and for one that is cut by
+// now whether or not that has been written down, it gives an id that nobody has, so that whoever goes on with it reads as
+// much.
 func (d *Door) find(by ledger.Caller, handle domain.ID) (id domain.ID, known bool, err error) {
 	h, ok := d.Keeper.Handles.Get(handle)
-	decoy, err := d.Ledger.NewID()
-	if ok && h.Organisation == by.Organisation {
-		return h.Client, true, err
+	if ok && h.Organisation == by.Organisation && !d.Keeper.Idle.IsDue(h.Client, domain.DateOf(d.Ledger.Now())) {
+		return h.Client, true, nil
 	}
+	decoy, err := d.Ledger.NewID()
 	return decoy, false, err
 }
 
@@ -324,8 +325,11 @@ func (d *Door) StateAt(ctx context.Context, id domain.ID, at, known time.Time) (
 	return s, err
 }
 
-// until hands on a stream's facts, opened, that took effect by the instant at and were recorded by the instant known.
+// until hands on a stream's facts, opened, that took effect by the instant at and were recorded by the instant known. By now
+// everything in the stream has happened, also where the clock has been set back since.
 func (d *Door) until(ctx context.Context, stream string, at, known time.Time, each func(*eventschema.Fact)) error {
+	now := d.Ledger.Now()
+	later := func(t, than time.Time) bool { return t.After(than) && than.Before(now) }
 	for r, err := range d.Ledger.Store.Stream(ctx, stream, 1) {
 		if err != nil {
 			return err
@@ -334,7 +338,7 @@ func (d *Door) until(ctx context.Context, stream string, at, known time.Time, ea
 		if err != nil {
 			return err
 		}
-		if f.Act.At.After(known) || f.Effective.After(at) {
+		if later(f.Act.At, known) || later(f.Effective, at) {
 			return nil
 		}
 		each(&f)

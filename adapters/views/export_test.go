@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 
+	"samtykke/adapters/disk"
 	"samtykke/domain"
 )
 
@@ -38,11 +39,12 @@ func Derived[V any](t *Table[V]) (groups map[domain.ID]map[domain.ID]struct{}, d
 	return again.groups, again.days
 }
 
-// OfVersion makes a keeper whose view of due dates has another version.
-func (k *Keeper) OfVersion(version int) *Keeper {
-	other := k.Fresh()
-	other.Due.view.Version = version
-	return other
+// SaveAs writes a snapshot as a program would whose view of due dates has another version.
+func (k *Keeper) SaveAs(ctx context.Context, d disk.Disk, version int) error {
+	was := k.Due.view.Version
+	defer func() { k.Due.view.Version = was }()
+	k.Due.view.Version = version
+	return k.Save(ctx, d)
 }
 
 // SnapshotName is the file of the snapshot.

@@ -11,7 +11,8 @@
 //
 // A snapshot is one file with the cursor and all documents, under a checksum. Documents of views that open sealed events
 // are sealed in it under the client's key. A snapshot that is missing, damaged, or of another version of any view costs
-// a rebuild from position 0 and nothing else. A document whose key is gone is left out when it is read back.
+// a rebuild from position 0 and nothing else; so does one of another history, which the hash of the record at its cursor
+// tells. A document whose key is gone is left out when it is read back.
 //
 // # The door
 //
@@ -21,10 +22,12 @@
 package views
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 
 	"samtykke/adapters/disk"
@@ -49,6 +52,7 @@ type Keeper struct {
 	ledger        *ledger.Ledger
 	books         rules.Books
 
+	saving   sync.Mutex // held while a snapshot is made and written
 	applying sync.Mutex // held while facts are folded, so that a snapshot sees one cursor
 
 	mu     sync.Mutex
@@ -127,7 +131,7 @@ func (k *Keeper) advance(p ledger.Position, err error) {
 // Run keeps the views up with the ledger until ctx ends. Any other error has stopped it for good.
 func (k *Keeper) Run(ctx context.Context) error {
 	if err := k.CatchUp(ctx); err != nil {
-		return err
+		return k.stopped(ctx, err)
 	}
 	keys := k.ledger.Sealing(ctx)
 	for r, err := range k.ledger.Store.After(ctx, k.Cursor()) {
@@ -142,18 +146,26 @@ func (k *Keeper) Run(ctx context.Context) error {
 			}
 		}
 		if err != nil {
-			if ctx.Err() == nil {
-				k.advance(0, err)
-			}
-			return err
+			return k.stopped(ctx, err)
 		}
 		k.advance(r.Position, nil)
 	}
 	return ctx.Err()
 }
 
+// stopped tells whoever waits that the keeper has ended, unless that is because ctx has.
+func (k *Keeper) stopped(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		k.advance(0, err)
+	}
+	return err
+}
+
 // fold gives a fact, its sealed content closed, to every view. Views that open get it opened.
 func (k *Keeper) fold(f *eventschema.Fact, keys eventschema.Keys) error {
+	if f.Closed != nil && f.Category != eventschema.JournalStream {
+		f.Closed = apart(f.Closed) // a view may keep it
+	}
 	k.Caseload.apply(f)
 	k.Due.apply(f)
 	k.Access.apply(f)
@@ -168,6 +180,14 @@ func (k *Keeper) fold(f *eventschema.Fact, keys eventschema.Keys) error {
 	}
 	k.Idle.apply(f)
 	return k.registrations.apply(f, keys)
+}
+
+// apart gives a record in memory of its own: the bytes that a store yields lie in one piece with their neighbours', and a
+// label that is kept would hold on to a megabyte.
+func apart(r *eventschema.Record) *eventschema.Record {
+	own := *r
+	own.Stream, own.Data, own.Sealed = strings.Clone(r.Stream), bytes.Clone(r.Data), bytes.Clone(r.Sealed)
+	return &own
 }
 
 // batch is a run of records on its way through the pipeline of CatchUp.
@@ -308,19 +328,44 @@ func differ[V any](a, b *Table[V]) []string {
 	return diffs
 }
 
-// Save writes a snapshot. It may run beside Run.
+// Save writes a snapshot. It may run beside Run, and several may be asked for at once.
 func (k *Keeper) Save(ctx context.Context, d disk.Disk) error {
+	k.saving.Lock()
+	defer k.saving.Unlock()
+	e, err := k.encode(ctx)
+	if err != nil {
+		return fmt.Errorf("saving the views: %w", err)
+	}
+	return e.write(d)
+}
+
+func (k *Keeper) encode(ctx context.Context) (*encoder, error) {
 	k.applying.Lock()
-	e := newEncoder(k.Cursor())
+	defer k.applying.Unlock()
+	cursor := k.Cursor()
+	leaf, err := k.leaf(ctx, cursor)
+	if err != nil {
+		return nil, err
+	}
+	e := newEncoder(cursor, leaf)
 	keys := k.ledger.Sealing(ctx)
 	for _, t := range k.tables() {
 		if err := t.save(e, keys); err != nil {
-			k.applying.Unlock()
-			return fmt.Errorf("saving the views: %w", err)
+			return nil, err
 		}
 	}
-	k.applying.Unlock()
-	return e.write(d)
+	return e, nil
+}
+
+// leaf is the hash of the record at a position, which tells whether a ledger is the one that a snapshot was taken of.
+func (k *Keeper) leaf(ctx context.Context, p ledger.Position) (leaf [32]byte, err error) {
+	if p == 0 {
+		return leaf, nil
+	}
+	for r, err := range k.ledger.Store.After(ctx, p-1) {
+		return r.Leaf(), err
+	}
+	return leaf, ctx.Err()
 }
 
 // ErrNoSnapshot says that there is none that fits; the views must be rebuilt.
@@ -336,12 +381,18 @@ func (k *Keeper) Load(ctx context.Context, d disk.Disk) error {
 	if head, err := k.ledger.Store.Head(ctx); err != nil || dec.cursor > head {
 		return errors.Join(ErrNoSnapshot, err)
 	}
+	if leaf, err := k.leaf(ctx, dec.cursor); err != nil || leaf != dec.leaf {
+		return errors.Join(ErrNoSnapshot, err) // of another history: the ledger was restored from a backup
+	}
 	fresh := k.Fresh()
 	keys := k.ledger.Sealing(ctx)
 	for _, t := range fresh.tables() {
 		if err := t.load(dec, keys); err != nil {
 			return errors.Join(ErrNoSnapshot, err)
 		}
+	}
+	if err := fresh.registrations.dropGone(ctx, k.ledger.Keys); err != nil {
+		return err
 	}
 	k.Caseload, k.Due, k.Idle, k.registrations = fresh.Caseload, fresh.Due, fresh.Idle, fresh.registrations
 	k.Access, k.Audit, k.Codes, k.Handles = fresh.Access, fresh.Audit, fresh.Codes, fresh.Handles

@@ -175,7 +175,9 @@ var acts = []struct {
 		_, err := h.desk.LogIn(context.Background(), p.code, journal.LogIn{Channel: journal.App, Browser: canaryBrowser, System: "S"})
 		h.fine(err)
 	}},
-	{"yes", func(h *house, _ *rapid.T, p *resident, _ ledger.Caller) { h.client(p, client.Grant{Occasion: client.Settings}) }},
+	{"yes", func(h *house, _ *rapid.T, p *resident, _ ledger.Caller) {
+		h.client(p, client.Grant{Occasion: client.Settings})
+	}},
 	{"yes again", func(h *house, _ *rapid.T, p *resident, _ ledger.Caller) {
 		h.client(p, client.Grant{Occasion: client.Settings})
 	}},
@@ -333,7 +335,8 @@ func (h *house) same(what string, a, b *views.Keeper) {
 	}
 }
 
-// A twice store delivers every record twice, and first some that were delivered before.
+// A twice store delivers every record twice and, behind the next one, a third time; and first some that were delivered
+// before.
 type twice struct {
 	ledger.Store
 	back uint64
@@ -341,12 +344,17 @@ type twice struct {
 
 func (s twice) After(ctx context.Context, p ledger.Position) iter.Seq2[eventschema.Record, error] {
 	return func(yield func(eventschema.Record, error) bool) {
+		var before eventschema.Record
 		for r, err := range s.Store.After(ctx, p-min(p, s.back)) {
 			for range 2 {
 				if !yield(r, err) || err != nil {
 					return
 				}
 			}
+			if before.Position > 0 && !yield(before, nil) {
+				return
+			}
+			before = r
 		}
 	}
 }

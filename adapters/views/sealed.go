@@ -1,10 +1,12 @@
 package views
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"sync"
 
+	"samtykke/adapters/keyring"
 	"samtykke/domain"
 	"samtykke/eventschema"
 	"samtykke/projections"
@@ -99,12 +101,29 @@ func (t *sealedTable) unseal(id domain.ID, d sealedDoc, keys eventschema.Keys) (
 	return r, eventschema.Unmarshal(plain, &r)
 }
 
+// dropGone leaves out the documents whose key is gone.
+func (t *sealedTable) dropGone(ctx context.Context, keys keyring.Keyring) error {
+	for id := range t.docs {
+		_, err := keys.Sealer(ctx, keyring.Owner{Kind: keyring.Client, ID: id})
+		if errors.Is(err, keyring.ErrDestroyed) {
+			delete(t.docs, id)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// differ compares two tables as they can be read now: a document whose key is gone counts as none.
 func (t *sealedTable) differ(other *sealedTable, keys eventschema.Keys) ([]string, error) {
 	var diffs []string
 	for id := range t.docs {
-		a, errA := t.unseal(id, t.docs[id], keys)
+		a, err := t.unseal(id, t.docs[id], keys)
+		if errors.Is(err, eventschema.ErrGone) {
+			continue
+		}
 		b, errB := other.unseal(id, other.docs[id], keys)
-		if err := errors.Join(errA, errB); err != nil {
+		if err := errors.Join(err, errB); err != nil {
 			return nil, err
 		}
 		if !reflect.DeepEqual(a, b) {

@@ -16,19 +16,20 @@ import (
 
 // The snapshot's file, relative to the disk's root:
 //
-//	magic, cursor, then for each view: name, version, number of documents, and each document: id, position, length,
+//	magic, cursor, hash of the record at the cursor, then for each view: name, version, number of documents, and each document: id, position, length,
 //	bytes; at the end the xxhash64 of everything before it. Numbers are variable-length.
 const (
 	snapshotDir  = "views"
 	snapshotName = snapshotDir + "/snapshot"
-	magic        = "samtykke views 1\n"
+	magic        = "samtykke views 2\n"
 )
 
 type encoder struct{ b []byte }
 
-func newEncoder(cursor uint64) *encoder {
+func newEncoder(cursor uint64, leaf [32]byte) *encoder {
 	e := &encoder{[]byte(magic)}
 	e.number(cursor)
+	e.b = append(e.b, leaf[:]...)
 	return e
 }
 
@@ -80,6 +81,7 @@ func (e *encoder) write(d disk.Disk) error {
 type decoder struct {
 	b      []byte
 	cursor uint64
+	leaf   [32]byte
 }
 
 var errShort = errors.New("the snapshot of the views is cut short")
@@ -106,8 +108,11 @@ func readSnapshot(d disk.Disk) (*decoder, error) {
 		return nil, fmt.Errorf("%w: the file is damaged", ErrNoSnapshot)
 	}
 	dec := &decoder{b: b[len(magic):n]}
-	dec.cursor, err = dec.number()
-	return dec, err
+	if dec.cursor, err = dec.number(); err != nil || len(dec.b) < len(dec.leaf) {
+		return nil, errors.Join(ErrNoSnapshot, err)
+	}
+	dec.b = dec.b[copy(dec.leaf[:], dec.b):]
+	return dec, nil
 }
 
 func (d *decoder) number() (uint64, error) {

@@ -79,7 +79,9 @@ func (h *house) indexesAgree(k *views.Keeper) {
 	if want, _ := views.Derived(k.Caseload); !reflect.DeepEqual(groups, want) {
 		h.t.Errorf("the lists are %v, the documents make %v", groups, want)
 	}
-	for what, v := range map[string]struct{ got, want map[domain.Date]map[domain.ID]struct{} }{
+	for what, v := range map[string]struct {
+		got, want map[domain.Date]map[domain.ID]struct{}
+	}{
 		"due": {second(views.Indexed(k.Due)), second(views.Derived(k.Due))}, "idle": {second(views.Indexed(k.Idle)), second(views.Derived(k.Idle))},
 	} {
 		if !reflect.DeepEqual(v.got, v.want) {
@@ -313,17 +315,13 @@ func TestDamagedSnapshot(t *testing.T) {
 func TestSnapshotOfAnotherVersion(t *testing.T) {
 	h := furnished(t)
 	d := newDisk()
-	h.must(h.keeper.Save(t.Context(), d))
-	later := h.keeper.OfVersion(2)
-	if err := later.Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) || later.Cursor() != 0 {
-		t.Fatalf("a snapshot of version 1 for version 2: %v", err)
-	}
-	h.must(later.CatchUp(t.Context()))
-	h.same("rebuilt for another version", later, h.keeper)
-	h.must(later.Save(t.Context(), d))
-	if err := h.keeper.Fresh().Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) {
+	h.must(h.keeper.SaveAs(t.Context(), d, 2))
+	k := h.keeper.Fresh()
+	if err := k.Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) || k.Cursor() != 0 {
 		t.Fatalf("a snapshot of version 2 for version 1: %v", err)
 	}
+	h.must(k.CatchUp(t.Context()))
+	h.same("rebuilt", k, h.keeper)
 }
 
 // A snapshot of a longer history, or of another one as long, is not of this ledger: a backup was put back.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"slices"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -136,4 +136,13 @@ func (l *rawLog) run() {
 	}
 }
 
-var _ = slices.Sort[[]int]
+func (l *rawLog) gather(callers int, patience time.Duration) {
+	for begun := time.Now(); time.Since(begun) < patience; runtime.Gosched() {
+		l.mu.Lock()
+		n := len(l.waiting)
+		l.mu.Unlock()
+		if n >= callers {
+			return
+		}
+	}
+}

@@ -78,7 +78,11 @@ func (st *stage) showing() string {
 		add("%s sent", s.Content)
 	}
 	for _, a := range r.Answers {
-		add("answer %q", a.Text)
+		s := "answer " + strconv.Quote(a.Text)
+		if a.Entered != journal.ByClient {
+			s += " entered " + string(a.Entered)
+		}
+		parts = append(parts, s)
 	}
 	for _, x := range r.Ratings {
 		add("%s rated %d", x.Content, x.Stars)
@@ -249,8 +253,10 @@ func (st *stage) saw(q sawQuery) (string, error) {
 	}
 	var parts []string
 	for _, r := range rows {
-		who := strings.Fields(r.Name + " the client")[0]
-		what := "saw"
+		who, what := "the client", "saw"
+		if r.Name != "" {
+			who, _, _ = strings.Cut(r.Name, " ")
+		}
 		if !r.Allowed {
 			what = "was refused"
 		}

@@ -92,7 +92,12 @@ var steps = []step{
 	{re(who + ` answers (yes|no) about follow-up`), func(st *stage, m []string) error {
 		return st.asClient(m[1], client.AnswerFollowUp{Yes: m[2] == "yes"})
 	}},
-	{re(`the browser of ` + who + ` sends the last request again`), (*stage).again},
+	{re(`the browser of ` + who + ` sends the last request again`), func(st *stage, m []string) error {
+		return st.send(st.person(m[1]).last)
+	}},
+	{re(`the browser of ` + who + ` sends the last yes again`), func(st *stage, m []string) error {
+		return st.send(st.person(m[1]).yes)
+	}},
 	{re(who + ` changes the code`), (*stage).rotate},
 	{re(who + ` asks for restriction`), func(st *stage, m []string) error { return st.asClient(m[1], client.Restrict{}) }},
 	{re(who + ` lifts the restriction`), func(st *stage, m []string) error { return st.asClient(m[1], client.LiftRestriction{}) }},
@@ -465,15 +470,16 @@ func (st *stage) asClient(name string, c client.Command) error {
 	by := p.caller
 	by.Text, by.Key = st.text, "request "+st.id().String()
 	p.last = sent{by, c}
-	return st.send(p)
+	if _, ok := c.(client.Grant); ok {
+		p.yes = p.last
+	}
+	return st.send(p.last)
 }
 
-func (st *stage) send(p *person) error {
-	_, err := st.sys.desk.Clients.Do(context.Background(), p.last.by.Actor, p.last.by, p.last.c)
+func (st *stage) send(r sent) error {
+	_, err := st.sys.desk.Clients.Do(context.Background(), r.by.Actor, r.by, r.c)
 	return err
 }
-
-func (st *stage) again(m []string) error { return st.send(st.person(m[1])) }
 
 func (st *stage) firstQuestion(m []string) error {
 	if m[2] == "yes" {

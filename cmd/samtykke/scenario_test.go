@@ -110,9 +110,10 @@ type person struct {
 	request domain.ID
 	note    domain.ID
 	last    sent
+	yes     sent
 }
 
-// sent is a client's last request, for a browser that sends it again.
+// sent is a client's request, for a browser that sends it again.
 type sent struct {
 	by ledger.Caller
 	c  client.Command

@@ -70,10 +70,10 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 	if s.store, s.report, err = filestore.Open(disk.Sub(w.disk, ledgerDir), w.store); err != nil {
 		return nil, fmt.Errorf("opening the ledger: %w", err)
 	}
-	if s.keys, err = keyring.OpenFile(w.disk, keyDir, w.secrets); err != nil {
+	if err = s.codeKeyIsThere(ctx); err != nil {
 		return nil, err
 	}
-	if err = s.codeKeyIsThere(ctx); err != nil {
+	if s.keys, err = keyring.OpenFile(w.disk, keyDir, w.secrets); err != nil {
 		return nil, err
 	}
 	hash, err := signin.LoadHashKey(w.disk, codeKey, w.secrets)
