@@ -179,20 +179,51 @@ func (d *Desk) LogIn(ctx context.Context, code signin.Code, how journal.LogIn) (
 	return by, err
 }
 
+// Act gives one of the client's own commands about itself: sharing, follow-up, restriction. An answer about sharing names
+// the text that was shown.
+func (d *Desk) Act(ctx context.Context, by ledger.Caller, c client.Command) (ledger.Done[client.State], error) {
+	switch c.(type) {
+	case client.Grant, client.Decline, client.AnswerFollowUp:
+		if by.Text == (domain.Text{}) {
+			return ledger.Done[client.State]{}, domain.Refuse(client.BadInput, "An answer about sharing names the text that was shown.")
+		}
+	}
+	if err := d.inUse(ctx, by); err != nil {
+		return ledger.Done[client.State]{}, err
+	}
+	return d.Clients.Do(ctx, by.Actor, by, c)
+}
+
+// inUse refuses a caller whose code is no longer in use by now, whether or not that has been written down: a session that
+// outlived its code opens nothing.
+func (d *Desk) inUse(ctx context.Context, by ledger.Caller) error {
+	if by.Role != domain.RoleClient {
+		return domain.Refuse(client.NotYours, "Only the client can do this.")
+	}
+	s, _, err := d.Clients.State(ctx, by.Actor)
+	if err != nil {
+		return err
+	}
+	j, _, err := d.Journals.State(ctx, by.Actor)
+	if err != nil {
+		return err
+	}
+	if !s.Registered() || s.Deactivated || s.Idle(d.Books, j.LastLogin, d.Ledger.Now()) {
+		return domain.Refuse(client.IsDeactivated, "The code is no longer in use.")
+	}
+	return nil
+}
+
 // RotateCode gives the caller, a client, a new code; the old one stops working at once.
 func (d *Desk) RotateCode(ctx context.Context, by ledger.Caller, old, next signin.Code) error {
-	_, err := d.Clients.Do(ctx, by.Actor, by, client.RotateCode{Old: old.Hash(d.CodeKey), New: next.Hash(d.CodeKey)})
+	_, err := d.Act(ctx, by, client.RotateCode{Old: old.Hash(d.CodeKey), New: next.Hash(d.CodeKey)})
 	return err
 }
 
 // Register enters something in the caller's own journal.
 func (d *Desk) Register(ctx context.Context, by ledger.Caller, c journal.Command) (ledger.Position, error) {
-	s, _, err := d.Clients.State(ctx, by.Actor)
-	if err != nil {
+	if err := d.inUse(ctx, by); err != nil {
 		return 0, err
-	}
-	if by.Role != domain.RoleClient || !s.Registered() || s.Deactivated {
-		return 0, domain.Refuse(client.NotYours, "Only a client with a code in use registers here.")
 	}
 	done, err := d.Journals.Do(ctx, by.Actor, by, c)
 	return done.Position, err

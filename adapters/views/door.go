@@ -174,16 +174,68 @@ func (d *Door) open(ctx context.Context, id domain.ID, doc sealedDoc, kinds []cl
 // AllKinds are all kinds of information.
 var AllKinds = []client.Kind{client.Scores, client.Progress, client.Use, client.Answers, client.Ratings, client.Notes}
 
-// Own reads everything registered about the caller, who is a client.
-func (d *Door) Own(ctx context.Context, by ledger.Caller, p client.Purpose) (Shown, error) {
+// Own is everything that is stored about a client, for the client.
+type Own struct {
+	Registrations projections.Registrations
+	History       []eventschema.Fact // the client's own stream up to this reading: yes and no, codes, every look-up
+	Attempts      []eventschema.Fact // look-ups that were refused
+	Position      ledger.Position    // of this reading's event
+}
+
+// Own reads everything stored about the caller, who is a client. The reading is an event of the client's own.
+func (d *Door) Own(ctx context.Context, by ledger.Caller, p client.Purpose) (Own, error) {
+	if d.Keeper.Idle.IsDue(by.Actor, domain.DateOf(d.Ledger.Now())) {
+		return Own{}, domain.Refuse(client.IsDeactivated, "The code is no longer in use.")
+	}
 	by.Key = ""
 	doc := d.Keeper.registrations.get(by.Actor)
 	done, err := d.Clients.Do(ctx, by.Actor, by, client.ReadOwn{Purpose: p, Kinds: AllKinds, Journal: doc.Version})
 	if err != nil {
-		return Shown{}, err
+		return Own{}, err
 	}
-	r, err := d.open(ctx, by.Actor, doc, AllKinds)
-	return Shown{Registrations: r, Position: done.Position}, err
+	own := Own{Position: done.Position}
+	if own.Registrations, err = d.open(ctx, by.Actor, doc, AllKinds); err != nil {
+		return Own{}, err
+	}
+	err = d.until(ctx, eventschema.ClientStream.Stream(by.Actor), done.Recorded, done.Recorded, func(f *eventschema.Fact) {
+		if f.Version <= done.Version {
+			own.History = append(own.History, *f)
+		}
+	})
+	if err != nil {
+		return Own{}, err
+	}
+	own.Attempts, err = d.attempts(ctx, by.Actor, own.History)
+	return own, err
+}
+
+// attempts reads the refused look-ups in a client's access log, which holds the allowed ones of the history as well.
+func (d *Door) attempts(ctx context.Context, id domain.ID, history []eventschema.Fact) ([]eventschema.Fact, error) {
+	allowed := map[ledger.Position]bool{}
+	for _, f := range history {
+		allowed[f.Position] = true
+	}
+	var refused []eventschema.Fact
+	trail, _ := d.Keeper.Access.Get(id)
+	for p := range trail.Positions() {
+		if allowed[p] {
+			continue
+		}
+		for r, err := range d.Ledger.Store.After(ctx, p-1) {
+			if err != nil {
+				return nil, err
+			}
+			f, err := eventschema.Today.Decode(&r, nil)
+			if err != nil {
+				return nil, err
+			}
+			if f.Category == eventschema.RefusedStream {
+				refused = append(refused, f)
+			}
+			break
+		}
+	}
+	return refused, nil
 }
 
 // A Row is one client in the organisation's overview. Until is the day at whose start sharing ends; zero: not shared.

@@ -346,7 +346,7 @@ func (d *demo) consent(ctx context.Context, c *demoClient, by ledger.Caller, day
 		return nil
 	}
 	by.Text = shownText
-	_, err = d.sys.desk.Clients.Do(ctx, c.id, by, do)
+	_, err = d.sys.desk.Act(ctx, by, do)
 	return err
 }
 

@@ -152,7 +152,7 @@ func TestSingleDoor(t *testing.T) {
 	want := []string{
 		"adapters/views.Door.Caseload", // rows, and nothing shown in them
 		"adapters/views.Door.LookUp", "adapters/views.Door.Overview", "adapters/views.Door.Own",
-		"adapters/views.Row", "adapters/views.Shown",
+		"adapters/views.Own", "adapters/views.Row", "adapters/views.Shown",
 	}
 	if got := slices.Sorted(maps.Keys(exported)); !slices.Equal(got, want) {
 		t.Errorf("what is registered leaves by\n\t%s\nexpected\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))

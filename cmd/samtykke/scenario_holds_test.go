@@ -579,3 +579,15 @@ func (st *stage) filesDoNotHoldCode(m []string) error {
 	secret := slip[strings.Index(slip, "-")+1:]
 	return errors.Join(st.filesDoNotHold(slip), st.filesDoNotHold(secret), st.filesDoNotHold(strings.ReplaceAll(secret, "-", "")))
 }
+
+// wasTold names what a client was last told of its own history, and the attempts that were refused.
+func (st *stage) wasTold(m []string) error {
+	if st.reader != m[1] {
+		return fmt.Errorf("%s read last", st.reader)
+	}
+	var names []string
+	for _, f := range slices.Concat(st.ownData.History, st.ownData.Attempts) {
+		names = append(names, f.Name)
+	}
+	return equal(strings.Join(names, ", "), m[2])
+}

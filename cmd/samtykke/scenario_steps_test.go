@@ -150,6 +150,7 @@ var steps = []step{
 
 	// what holds
 	{re(who + ` was shown: (.*)`), (*stage).wasShown},
+	{re(who + ` was told the own history: (.*)`), (*stage).wasTold},
 	{re(`the overview of ` + who + ` shows ` + who + `: (.*)`), (*stage).overviewShows},
 	{re(`the state of ` + who + `: (.*)`), (*stage).stateIs},
 	{re(`the state of ` + who + ` at ` + when + `: (.*)`), (*stage).stateWas},
@@ -477,7 +478,7 @@ func (st *stage) asClient(name string, c client.Command) error {
 }
 
 func (st *stage) send(r sent) error {
-	_, err := st.sys.desk.Clients.Do(context.Background(), r.by.Actor, r.by, r.c)
+	_, err := st.sys.desk.Act(context.Background(), r.by, r.c)
 	return err
 }
 
@@ -620,7 +621,8 @@ func (st *stage) overview(m []string) error {
 
 func (st *stage) own(name string, p client.Purpose) (err error) {
 	st.reader = name
-	st.shown, err = st.sys.desk.Door.Own(context.Background(), st.person(name).caller, p)
+	st.ownData, err = st.sys.desk.Door.Own(context.Background(), st.person(name).caller, p)
+	st.shown = views.Shown{Registrations: st.ownData.Registrations, Position: st.ownData.Position}
 	return err
 }
 

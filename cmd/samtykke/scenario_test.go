@@ -89,6 +89,7 @@ type stage struct {
 	seen     ledger.Position
 	shown    views.Shown
 	reader   string // who was shown it
+	ownData  views.Own
 	text     domain.Text
 	refusals []string // words and work of look-ups that were refused
 	stopped  bool     // the views stopped at an event that nobody knows
