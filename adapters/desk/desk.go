@@ -197,18 +197,18 @@ func (d *Desk) Act(ctx context.Context, by ledger.Caller, c client.Command) (led
 // inUse refuses a caller whose code is no longer in use by now, whether or not that has been written down: a session that
 // outlived its code opens nothing.
 func (d *Desk) inUse(ctx context.Context, by ledger.Caller) error {
-	if by.Role != domain.RoleClient {
-		return domain.Refuse(client.NotYours, "Only the client can do this.")
-	}
 	s, _, err := d.Clients.State(ctx, by.Actor)
 	if err != nil {
 		return err
+	}
+	if by.Role != domain.RoleClient || !s.Registered() {
+		return domain.Refuse(client.NotYours, "Only the client can do this.")
 	}
 	j, _, err := d.Journals.State(ctx, by.Actor)
 	if err != nil {
 		return err
 	}
-	if !s.Registered() || s.Deactivated || s.Idle(d.Books, j.LastLogin, d.Ledger.Now()) {
+	if s.Deactivated || s.Idle(d.Books, j.LastLogin, d.Ledger.Now()) {
 		return domain.Refuse(client.IsDeactivated, "The code is no longer in use.")
 	}
 	return nil
