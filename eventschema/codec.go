@@ -133,8 +133,7 @@ var cbor = func() *codec.CborHandle {
 	h.StructToArray = true
 	h.InternString = true
 	h.ErrorIfNoArrayExpand = true
-	h.TimeRFC3339 = true // only views keep times; the library reads them back to the microsecond and no finer
-	h.MaxDepth = 16
+	h.MaxDepth = 16 // times, which only views keep, are read back to the microsecond and no finer
 	return h
 }()
 

@@ -9,8 +9,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/invopop/jsonschema"
-
 	"samtykke/domain"
 )
 
@@ -109,30 +107,4 @@ func writeJSON(b *bytes.Buffer, v reflect.Value) error {
 func fieldName(field string) string {
 	r, n := utf8.DecodeRuneInString(field)
 	return string(unicode.ToLower(r)) + field[n:]
-}
-
-// Schema gives the JSON Schema of the row's body.
-func (r Row) Schema() ([]byte, error) {
-	reflector := jsonschema.Reflector{
-		Anonymous: true, DoNotReference: true, ExpandedStruct: true, KeyNamer: fieldName,
-		Mapper: func(t reflect.Type) *jsonschema.Schema {
-			switch t {
-			case reflect.TypeFor[domain.Date]():
-				return &jsonschema.Schema{Type: "string", Pattern: `^(\d{4}-\d{2}-\d{2})?$`}
-			case reflect.TypeFor[domain.ID]():
-				return &jsonschema.Schema{Type: "string", Pattern: `^([0-9a-f-]{36})?$`}
-			}
-			if t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
-				return &jsonschema.Schema{Type: "string"}
-			}
-			return nil
-		},
-	}
-	s := reflector.ReflectFromType(r.body)
-	s.Title = r.Name
-	s.Description = "Open event, readable by anybody who has the ledger."
-	if r.Key != "" {
-		s.Description = "Sealed event, under the key of: " + r.Key + "."
-	}
-	return json.MarshalIndent(s, "", "  ")
 }

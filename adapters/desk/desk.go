@@ -100,11 +100,14 @@ type Registration struct {
 // RegisterClient gives a new client of the caller's organisation access. Each call is a new client: whoever repeats one
 // whose answer was lost hands out the later code, and the earlier one is never used.
 func (d *Desk) RegisterClient(ctx context.Context, by ledger.Caller, service rules.Service) (Registration, error) {
-	if _, err := d.Organisations.DoAtEnd(ctx, by.Organisation, by, organisation.CheckStanding{}); err != nil {
+	o, _, err := d.Organisations.State(ctx, by.Organisation)
+	if err != nil {
+		return Registration{}, err
+	}
+	if err := o.Admit(by.Actor, by.Role); err != nil {
 		return Registration{}, err
 	}
 	var r Registration
-	var err error
 	if r.Client, err = d.Ledger.NewID(); err != nil {
 		return Registration{}, err
 	}

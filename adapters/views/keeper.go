@@ -134,21 +134,25 @@ func (k *Keeper) Run(ctx context.Context) error {
 		return k.stopped(ctx, err)
 	}
 	keys := k.ledger.Sealing(ctx)
+	var facts []eventschema.Fact // read and not folded: what came together is folded together
+	var head ledger.Position     // known to be there
 	for r, err := range k.ledger.Store.After(ctx, k.Cursor()) {
 		if err == nil {
 			var f eventschema.Fact
 			if f, err = eventschema.Today.Decode(&r, nil); err == nil {
-				k.applying.Lock()
-				if err = k.fold(&f, keys); err == nil {
-					err = k.registrations.flush(keys)
+				facts = append(facts, f)
+				if r.Position < head && len(facts) < batchSize {
+					continue
 				}
-				k.applying.Unlock()
+				if err = k.foldAll(facts, keys); err == nil {
+					facts = facts[:0]
+					head, err = k.ledger.Store.Head(ctx)
+				}
 			}
 		}
 		if err != nil {
 			return k.stopped(ctx, err)
 		}
-		k.advance(r.Position, nil)
 	}
 	return ctx.Err()
 }
@@ -219,7 +223,7 @@ func (k *Keeper) CatchUp(ctx context.Context) (err error) {
 		if b.err != nil {
 			return b.err
 		}
-		if err := k.foldBatch(b, keys); err != nil {
+		if err := k.foldAll(b.facts, keys); err != nil {
 			return err
 		}
 	}
@@ -273,19 +277,20 @@ func decode(work <-chan *batch) {
 	}
 }
 
-func (k *Keeper) foldBatch(b *batch, keys eventschema.Keys) error {
+// foldAll gives facts to every view, seals what that opened, and moves the cursor.
+func (k *Keeper) foldAll(facts []eventschema.Fact, keys eventschema.Keys) error {
 	k.applying.Lock()
 	defer k.applying.Unlock()
-	for i := range b.facts {
-		if err := k.fold(&b.facts[i], keys); err != nil {
+	for i := range facts {
+		if err := k.fold(&facts[i], keys); err != nil {
 			return err
 		}
 	}
 	if err := k.registrations.flush(keys); err != nil {
 		return err
 	}
-	if n := len(b.facts); n > 0 {
-		k.advance(b.facts[n-1].Position, nil)
+	if n := len(facts); n > 0 {
+		k.advance(facts[n-1].Position, nil)
 	}
 	return nil
 }

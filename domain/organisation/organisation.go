@@ -113,6 +113,14 @@ func (s State) Standing(id domain.ID) domain.Role {
 	return domain.RoleProfessional
 }
 
+// Admit refuses whoever may not act for the organisation now in the role.
+func (s State) Admit(id domain.ID, as domain.Role) error {
+	if r := s.Standing(id); r == "" || r != as {
+		return domain.Refuse(NotActive, "You no longer have access on behalf of this organisation.")
+	}
+	return nil
+}
+
 // Superusers counts the active ones.
 func (s State) Superusers() int {
 	n := 0
@@ -192,8 +200,6 @@ type (
 	Deactivate struct{ Professional domain.ID }
 	// Reactivate lets a professional in again, without the superuser's role.
 	Reactivate struct{ Professional domain.ID }
-	// CheckStanding asks whether the actor may act for the organisation, and records nothing.
-	CheckStanding struct{}
 )
 
 func (Register) command()            {}
@@ -203,7 +209,6 @@ func (CorrectProfessional) command() {}
 func (ChangeRole) command()          {}
 func (Deactivate) command()          {}
 func (Reactivate) command()          {}
-func (CheckStanding) command()       {}
 
 // The codes of refusals.
 const (
@@ -238,14 +243,7 @@ func bodies(a domain.Act, s State, c Command) ([]Body, error) {
 	if s.Organisation.IsZero() {
 		return nil, domain.Refuse(NotRegistered, "There is no such organisation.")
 	}
-	standing := s.Standing(a.Actor)
-	if _, ok := c.(CheckStanding); ok {
-		if standing == "" || standing != a.Role {
-			return nil, domain.Refuse(NotActive, "You no longer have access on behalf of this organisation.")
-		}
-		return nil, nil
-	}
-	if a.Role != domain.RoleEmployee && (a.Role != domain.RoleSuperuser || standing != domain.RoleSuperuser) {
+	if a.Role != domain.RoleEmployee && (a.Role != domain.RoleSuperuser || s.Standing(a.Actor) != domain.RoleSuperuser) {
 		return nil, domain.Refuse(NotYours, "Only a superuser of the organisation can do this.")
 	}
 	switch c := c.(type) {

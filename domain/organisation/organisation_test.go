@@ -174,7 +174,6 @@ func TestRegister(t *testing.T) {
 	r.Superuser = domain.ID{}
 	story(t).When(employee(), r).ThenRefused(organisation.BadInput)
 	story(t).When(employee(), organisation.Deactivate{Professional: first}).ThenRefused(organisation.NotRegistered)
-	story(t).When(as(first, domain.RoleSuperuser), organisation.CheckStanding{}).ThenRefused(organisation.NotRegistered)
 }
 
 func TestProfessionals(t *testing.T) {
@@ -260,24 +259,39 @@ func TestWhoMay(t *testing.T) {
 	}
 }
 
-func TestCheckStanding(t *testing.T) {
-	super := as(first, domain.RoleSuperuser)
-	s := registered(t).When(super, organisation.AddProfessional{Professional: second, Details: person}).Then(
-		event(super, organisation.ProfessionalAdded{Professional: second}),
-		event(super, organisation.ProfessionalNamed{Professional: second, Details: person}))
-	check := organisation.CheckStanding{}
-	s.When(super, check).ThenNothing()
-	s.When(as(second, domain.RoleProfessional), check).ThenNothing()
-	for _, a := range []domain.Act{
-		as(second, domain.RoleSuperuser), as(first, domain.RoleProfessional), as(first, domain.RoleClient), as(first, ""),
-		as(nobody, domain.RoleProfessional), as(nobody, ""), as(domain.ID{}, domain.RoleProfessional), employee(),
-	} {
-		s.When(a, check).ThenRefused(organisation.NotActive)
+func TestAdmit(t *testing.T) {
+	events := []organisation.Body{
+		organisation.Registered{Organisation: ID(0x20)},
+		organisation.ProfessionalAdded{Professional: first, Superuser: true},
+		organisation.ProfessionalAdded{Professional: second},
 	}
-	gone := s.When(super, organisation.Deactivate{Professional: second}).
-		Then(event(super, organisation.ProfessionalDeactivated{Professional: second}))
-	gone.When(as(second, domain.RoleProfessional), check).ThenRefused(organisation.NotActive)
-	gone.When(as(second, ""), check).ThenRefused(organisation.NotActive)
+	fold := func(events ...organisation.Body) (s organisation.State) {
+		for _, b := range events {
+			s = organisation.Evolve(s, organisation.Event{Body: b})
+		}
+		return s
+	}
+	admits := func(s organisation.State, id domain.ID, as domain.Role, want bool) {
+		t.Helper()
+		err := s.Admit(id, as)
+		if (err == nil) != want || err != nil && domain.Refused(err) != organisation.NotActive {
+			t.Errorf("as %q: %v", as, err)
+		}
+	}
+	s := fold(events...)
+	admits(s, first, domain.RoleSuperuser, true)
+	admits(s, second, domain.RoleProfessional, true)
+	admits(s, second, domain.RoleSuperuser, false)
+	admits(s, first, domain.RoleProfessional, false)
+	admits(s, first, domain.RoleClient, false)
+	admits(s, first, "", false)
+	admits(s, nobody, domain.RoleProfessional, false)
+	admits(s, nobody, "", false)
+	admits(s, domain.ID{}, domain.RoleEmployee, false)
+	gone := fold(append(events, organisation.ProfessionalDeactivated{Professional: second})...)
+	admits(gone, second, domain.RoleProfessional, false)
+	admits(gone, second, "", false)
+	admits(organisation.State{}, first, domain.RoleSuperuser, false)
 }
 
 // Whatever is asked, by whomever: there is always a superuser, and folding changes no state it was handed.
