@@ -77,5 +77,5 @@ var samples = []any{
 	oversight.LookUpRefused{
 		Client: id(0xc1), Handle: id(0x8a), Purpose: client.Effect, Kinds: someKinds, Reason: client.NotShared,
 	},
-	oversight.Queried{Query: "who-saw", About: "canary-period", Basis: "audit", Reason: "canary: yearly audit"},
+	oversight.Queried{Query: "export", About: "canary-period", Basis: oversight.Audit, Reason: "canary: yearly audit", Opened: true},
 }

@@ -1,6 +1,8 @@
 package projections
 
 import (
+	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -173,6 +175,14 @@ func known(set []string, word string) []string {
 	}
 	return slices.Insert(slices.Clone(set), i, word)
 }
+
+// Format shows how much there is, and nothing of it.
+func (r Registrations) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "registrations up to entry %d", r.Version)
+}
+
+// LogValue shows what Format does.
+func (r Registrations) LogValue() slog.Value { return slog.AnyValue(fmt.Sprint(r)) }
 
 // Only keeps what belongs to the kinds of information named.
 func (r Registrations) Only(kinds []client.Kind) Registrations {

@@ -7,6 +7,7 @@ import (
 	"samtykke/domain"
 	"samtykke/domain/client"
 	"samtykke/domain/oversight"
+	"samtykke/eventschema"
 )
 
 // A Trail is a list of places in the ledger, in order: the look-ups, refused attempts and queries that belong together.
@@ -49,7 +50,8 @@ func (t Trail) Positions() iter.Seq[uint64] {
 
 func extend(t Trail, f *Fact) Trail { return t.Add(f.Position) }
 
-// access is a client's access log: who looked, and who tried. The document of a client id.
+// access is a client's access log: who looked, and who tried. The document of a client id. Whoever opened everything at once
+// looked at everybody: that is in the document of Everybody.
 var access = View[Trail]{
 	Name:    "access",
 	Version: 1,
@@ -59,11 +61,16 @@ var access = View[Trail]{
 			return f.Subject, true
 		case oversight.LookUpRefused:
 			return b.Client, !b.Client.IsZero()
+		case oversight.Queried:
+			return Everybody, b.Opened
 		}
 		return domain.ID{}, false
 	},
 	Apply: extend,
 }
+
+// Everybody is the key of the access log that every client shares.
+var Everybody = eventschema.ServiceID
 
 // audit is the trail of one who reads: every look-up, refused attempt and query of that person. The document of the
 // person's id.

@@ -7,7 +7,8 @@
 // Where an act touches two streams, the one that permits it comes first. A professional who registers with a client is
 // let in by a look-up in the client's stream before the entry stands in the journal. A login is checked against the
 // client's stream before it is recorded. A key is durable before anything is sealed under it. So a crash between two
-// writes leaves a permission that was not used, and never a use without permission.
+// writes leaves a permission that was not used, and never a use without permission. The look-up is the act that permits: an
+// entry that it let in stands also where a withdrawal is recorded between the two.
 package desk
 
 import (
@@ -69,8 +70,11 @@ func New(l *ledger.Ledger, k *views.Keeper, books rules.Books, codeKey signin.Ha
 	return d
 }
 
-// RegisterOrganisation registers an organisation with its first superuser.
+// RegisterOrganisation registers an organisation with its first superuser. Its clients use the service it names.
 func (d *Desk) RegisterOrganisation(ctx context.Context, by ledger.Caller, c organisation.Register) error {
+	if _, ok := d.Books[c.Service]; !ok {
+		return domain.Refuse(client.NoSuchService, "There is no such service.")
+	}
 	err := d.Ledger.Keys.Create(ctx, keyring.Owner{Kind: keyring.Organisation, ID: c.Organisation})
 	err = errors.Join(err, d.Ledger.Keys.Create(ctx, keyring.Owner{Kind: keyring.Staff, ID: c.Superuser}))
 	if err != nil {
@@ -99,7 +103,7 @@ type Registration struct {
 
 // RegisterClient gives a new client of the caller's organisation access. Each call is a new client: whoever repeats one
 // whose answer was lost hands out the later code, and the earlier one is never used.
-func (d *Desk) RegisterClient(ctx context.Context, by ledger.Caller, service rules.Service) (Registration, error) {
+func (d *Desk) RegisterClient(ctx context.Context, by ledger.Caller) (Registration, error) {
 	o, _, err := d.Organisations.State(ctx, by.Organisation)
 	if err != nil {
 		return Registration{}, err
@@ -121,7 +125,7 @@ func (d *Desk) RegisterClient(ctx context.Context, by ledger.Caller, service rul
 		return Registration{}, err
 	}
 	done, err := d.Clients.Begin(ctx, r.Client, by, client.Register{
-		Client: r.Client, Organisation: by.Organisation, Handle: r.Handle, Service: service,
+		Client: r.Client, Organisation: by.Organisation, Handle: r.Handle, Service: o.Service,
 		Label: r.Code.Label(), Code: r.Code.Hash(d.CodeKey),
 	})
 	r.Position = done.Position
@@ -190,6 +194,9 @@ func (d *Desk) Act(ctx context.Context, by ledger.Caller, c client.Command) (led
 		if by.Text == (domain.Text{}) {
 			return ledger.Done[client.State]{}, domain.Refuse(client.BadInput, "An answer about sharing names the text that was shown.")
 		}
+	case client.Withdraw, client.RotateCode, client.Restrict, client.LiftRestriction:
+	default:
+		return ledger.Done[client.State]{}, domain.Refuse(client.NotYours, "This is not the client's to say.")
 	}
 	if err := d.inUse(ctx, by); err != nil {
 		return ledger.Done[client.State]{}, err
@@ -225,6 +232,9 @@ func (d *Desk) RotateCode(ctx context.Context, by ledger.Caller, old, next signi
 
 // Register enters something in the caller's own journal.
 func (d *Desk) Register(ctx context.Context, by ledger.Caller, c journal.Command) (ledger.Position, error) {
+	if _, login := c.(journal.LogIn); login {
+		return 0, domain.Refuse(client.NotYours, "A login is recorded where the code is given.")
+	}
 	if err := d.inUse(ctx, by); err != nil {
 		return 0, err
 	}
@@ -335,9 +345,9 @@ func (d *Desk) Tick(ctx context.Context) (last ledger.Position, recorded int, er
 				continue
 			}
 			seen[id] = true
-			p, err := d.PassTime(ctx, id)
-			if err != nil {
-				return last, recorded, err
+			p, failed := d.PassTime(ctx, id)
+			if failed != nil {
+				err = errors.Join(err, failed) // and no other client waits for this one
 			}
 			if p > last {
 				last = p
@@ -345,7 +355,7 @@ func (d *Desk) Tick(ctx context.Context) (last ledger.Position, recorded int, er
 			}
 		}
 	}
-	return last, recorded, nil
+	return last, recorded, err
 }
 
 func sortIDs(ids []domain.ID) {

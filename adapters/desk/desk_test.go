@@ -52,7 +52,7 @@ func newCounter(t *testing.T) *counter {
 		Details: organisation.Professional{FirstName: "N", LastName: "N", Workplace: "R", Position: "p", Phone: "55 00 00 00", Email: "n@example.org"},
 		Contact: organisation.Contact{Name: "S", Number: "974760673", Person: "K", Email: "p@example.org", Phone: "55 00 00 00"},
 	}))
-	c.reg, err = c.RegisterClient(t.Context(), c.boss, rules.AssistertSelvhjelp)
+	c.reg, err = c.RegisterClient(t.Context(), c.boss)
 	c.must(err)
 	c.client = ledger.Caller{Actor: c.reg.Client, Role: domain.RoleClient}
 	c.seen()
@@ -213,7 +213,7 @@ func TestTick(t *testing.T) {
 func TestLostRegistration(t *testing.T) {
 	c := newCounter(t)
 	c.store.FailAndLose(1)
-	r, err := c.RegisterClient(t.Context(), c.boss, rules.AssistertSelvhjelp)
+	r, err := c.RegisterClient(t.Context(), c.boss)
 	if !errors.Is(err, ledgertest.ErrFault) {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestLostRegistration(t *testing.T) {
 	}
 	stranger := c.boss
 	stranger.Actor = c.id()
-	if _, err := c.RegisterClient(t.Context(), stranger, rules.AssistertSelvhjelp); domain.Refused(err) != organisation.NotActive {
+	if _, err := c.RegisterClient(t.Context(), stranger); domain.Refused(err) != organisation.NotActive {
 		t.Errorf("a stranger registers: %v", err)
 	}
 	c.wrote("a stranger's registration", "")

@@ -12,7 +12,7 @@
 // # Retries
 //
 // An event's id is derived from the caller, the caller's idempotency key and the event's index. A command whose first
-// id is among the stream's last Remembered events was done before: Do answers as it did then. An append whose outcome
+// id is among the stream's last Remembered events, and up to twice as many, was done before: Do answers as it did then. An append whose outcome
 // is open is settled by reading the stream.
 //
 // # Clocks
@@ -38,7 +38,7 @@ import (
 	"samtykke/eventschema"
 )
 
-// Remembered is how many of a stream's last events a retry is recognised among.
+// Remembered is how many of a stream's last events a retry is recognised among, at least.
 const Remembered = 256
 
 // A Ledger is a store with the keys that seal its events, a clock and a source of randomness.
@@ -149,7 +149,7 @@ type folded[S any] struct {
 	state    S
 	version  uint64
 	recorded time.Time
-	recent   []done // the last events, at most Remembered
+	recent   []done // the last events
 }
 
 type done struct {
@@ -181,26 +181,31 @@ type Done[S any] struct {
 // Do lets the decider decide on the stream's state and appends what it decided. Its error is a *domain.Refusal, or a
 // failure. After a failure the same command with the same key may be given again.
 func (s *Streams[C, B, S]) Do(ctx context.Context, id domain.ID, by Caller, c C) (Done[S], error) {
-	return s.do(ctx, id, by, c, s.cached(id))
+	return s.do(ctx, id, by, c, s.cached)
 }
 
 // DoAtEnd is Do, with the stream read to its end before the first decision: it costs the same reads whether it allows
 // or refuses.
 func (s *Streams[C, B, S]) DoAtEnd(ctx context.Context, id domain.ID, by Caller, c C) (Done[S], error) {
-	return s.do(ctx, id, by, c, nil)
+	return s.do(ctx, id, by, c, func(domain.ID) *folded[S] { return nil })
 }
 
 // Begin gives the first command of a stream that is new by its random id: nothing is read.
 func (s *Streams[C, B, S]) Begin(ctx context.Context, id domain.ID, by Caller, c C) (Done[S], error) {
-	return s.do(ctx, id, by, c, new(folded[S]))
+	return s.do(ctx, id, by, c, func(domain.ID) *folded[S] { return new(folded[S]) })
 }
 
-// do decides on the fold, or on the stream's end where there is none, and again whenever the stream has moved on.
-func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C, f *folded[S]) (Done[S], error) {
+// do decides on the fold that it begins with, or on the stream's end where there is none, and again whenever the stream has
+// moved on. A key belongs to one kind of command: another kind under the same key is another command.
+func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C, begin func(domain.ID) *folded[S]) (Done[S], error) {
 	repeatable := by.Key != ""
+	if repeatable {
+		by.Key = fmt.Sprintf("%T %s", c, by.Key)
+	}
 	queue := &s.queues[binary.BigEndian.Uint16(id[14:])%uint16(len(s.queues))]
 	queue.Lock()
 	defer queue.Unlock()
+	f := begin(id)
 	fresh := f == nil // read to the stream's end
 	if fresh {
 		var err error
@@ -370,8 +375,8 @@ func (s *Streams[C, B, S]) find(f *folded[S], id domain.ID, by Caller) (Position
 // remember adds to the last events. It may write behind the slice it was handed, so of those who hold the same one,
 // only whoever has the stream's turn may add to it.
 func remember(recent []done, d done) []done {
-	if len(recent) >= Remembered {
-		recent = append(make([]done, 0, 2*Remembered), recent[len(recent)-Remembered/2:]...)
+	if len(recent) >= 2*Remembered {
+		recent = append(make([]done, 0, 2*Remembered), recent[len(recent)-Remembered:]...)
 	}
 	return append(recent, d)
 }

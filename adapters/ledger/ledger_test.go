@@ -295,17 +295,50 @@ func TestRemembered(t *testing.T) {
 	c := b.clients()
 	b.register(c)
 	must(t)(c.Do(t.Context(), someone, asClient, grant))
-	for i := range 3 * ledger.Remembered {
-		must(t)(c.Do(t.Context(), someone, keyed(asClient, fmt.Sprint(i)), client.ReadOwn{
-			Purpose: client.SelfService, Kinds: []client.Kind{client.Use},
-		}))
-		if i%50 != 0 || i < 100 {
+	read := client.ReadOwn{Purpose: client.SelfService, Kinds: []client.Kind{client.Use}}
+	const back = ledger.Remembered - 1
+	for i := range 4 * ledger.Remembered {
+		must(t)(c.Do(t.Context(), someone, keyed(asClient, fmt.Sprint(i)), read))
+		if i%50 != 0 || i < back {
 			continue
 		}
-		back := keyed(asClient, fmt.Sprint(i-100))
-		if done := must(t)(c.Do(t.Context(), someone, back, withdraw)); done.Written != 0 {
-			t.Fatalf("a command 100 events back was done again")
+		if done := must(t)(c.Do(t.Context(), someone, keyed(asClient, fmt.Sprint(i-back)), read)); done.Written != 0 {
+			t.Fatalf("a command %d events back was done again", back)
 		}
+	}
+}
+
+// A key belongs to one kind of command: a withdrawal under a key that a restriction had is a withdrawal.
+func TestKeyOfOneKind(t *testing.T) {
+	b := newBench(t)
+	c := b.clients()
+	b.register(c)
+	must(t)(c.Do(t.Context(), someone, asClient, grant))
+	must(t)(c.Do(t.Context(), someone, keyed(asClient, "k"), client.Restrict{}))
+	if done := must(t)(c.Do(t.Context(), someone, keyed(asClient, "k"), withdraw)); done.State.Status != client.Ended || done.Written != 1 {
+		t.Errorf("the withdrawal was taken for the restriction: %s", done.State.Status)
+	}
+}
+
+// Within a process, commands on one stream queue: none is decided on what another is about to change.
+func TestQueue(t *testing.T) {
+	b := newBench(t)
+	c := b.clients()
+	b.register(c)
+	must(t)(c.Do(t.Context(), someone, asClient, grant))
+	b.store.ForgetUses()
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			_, err := c.Do(t.Context(), someone, asClient, client.ReadOwn{Purpose: client.SelfService, Kinds: []client.Kind{client.Use}})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := b.store.Uses()[eventschema.ClientStream.Stream(someone)].Appends; got != 16 {
+		t.Errorf("%d appends for 16 commands", got)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -54,7 +56,7 @@ const (
 // Shown is what a look-up shows.
 type Shown struct {
 	Registrations projections.Registrations // only the kinds that the look-up names
-	Until         domain.Date               // sharing holds through the day before; zero for the client's own reading
+	Until         domain.Date               // sharing holds through the day before
 	Position      ledger.Position           // of the look-up's event
 }
 
@@ -142,7 +144,8 @@ func (d *Door) standing(ctx context.Context, by ledger.Caller) error {
 // much.
 func (d *Door) find(by ledger.Caller, handle domain.ID) (id domain.ID, known bool, err error) {
 	h, ok := d.Keeper.Handles.Get(handle)
-	if ok && h.Organisation == by.Organisation && !d.Keeper.Idle.IsDue(h.Client, domain.DateOf(d.Ledger.Now())) {
+	if a, _ := d.Keeper.Idle.Get(h.Client); ok && h.Organisation == by.Organisation && !a.State.Deactivated &&
+		!d.Keeper.Idle.IsDue(h.Client, domain.DateOf(d.Ledger.Now())) {
 		return h.Client, true, nil
 	}
 	decoy, err := d.Ledger.NewID()
@@ -180,8 +183,9 @@ var AllKinds = []client.Kind{client.Scores, client.Progress, client.Use, client.
 // Own is everything that is stored about a client, for the client.
 type Own struct {
 	Registrations projections.Registrations
+	Entries       []eventschema.Fact // the journal itself, entry by entry, when it is taken out
 	History       []eventschema.Fact // the client's own stream up to this reading: yes and no, codes, every look-up
-	Attempts      []eventschema.Fact // look-ups that were refused
+	Others        []eventschema.Fact // look-ups that were refused, and readings of everybody's data at once
 	Position      ledger.Position    // of this reading's event
 }
 
@@ -208,19 +212,30 @@ func (d *Door) Own(ctx context.Context, by ledger.Caller, p client.Purpose) (Own
 	if err != nil {
 		return Own{}, err
 	}
-	own.Attempts, err = d.attempts(ctx, by.Actor, own.History)
+	if p == client.Export {
+		err = d.until(ctx, eventschema.JournalStream.Stream(by.Actor), done.Recorded, done.Recorded, func(f *eventschema.Fact) {
+			if f.Version <= doc.Version {
+				own.Entries = append(own.Entries, *f)
+			}
+		})
+		if err != nil {
+			return Own{}, err
+		}
+	}
+	own.Others, err = d.others(ctx, by.Actor, own.History)
 	return own, err
 }
 
-// attempts reads the refused look-ups in a client's access log, which holds the allowed ones of the history as well.
-func (d *Door) attempts(ctx context.Context, id domain.ID, history []eventschema.Fact) ([]eventschema.Fact, error) {
+// others reads what is in a client's access log, its own and the one that all share, and not in its history.
+func (d *Door) others(ctx context.Context, id domain.ID, history []eventschema.Fact) ([]eventschema.Fact, error) {
 	allowed := map[ledger.Position]bool{}
 	for _, f := range history {
 		allowed[f.Position] = true
 	}
-	var refused []eventschema.Fact
-	trail, _ := d.Keeper.Access.Get(id)
-	for p := range trail.Positions() {
+	var others []eventschema.Fact
+	own, _ := d.Keeper.Access.Get(id)
+	shared, _ := d.Keeper.Access.Get(projections.Everybody)
+	for _, p := range slices.Sorted(concat(own.Positions(), shared.Positions())) {
 		if allowed[p] {
 			continue
 		}
@@ -232,14 +247,32 @@ func (d *Door) attempts(ctx context.Context, id domain.ID, history []eventschema
 			if err != nil {
 				return nil, err
 			}
-			if f.Category == eventschema.RefusedStream {
-				refused = append(refused, f)
+			if f.Category != eventschema.ClientStream { // a look-up since this reading
+				others = append(others, f)
 			}
 			break
 		}
 	}
-	return refused, nil
+	return others, nil
 }
+
+func concat[T any](seqs ...iter.Seq[T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, seq := range seqs {
+			for v := range seq {
+				if !yield(v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// LogValue shows how much there is, and nothing of it.
+func (s Shown) LogValue() slog.Value { return s.Registrations.LogValue() }
+
+// LogValue shows how much there is, and nothing of it.
+func (o Own) LogValue() slog.Value { return o.Registrations.LogValue() }
 
 // A Row is one client in the organisation's overview. Until is the day at whose start sharing ends; zero: not shared.
 type Row struct {
@@ -254,6 +287,9 @@ type Row struct {
 // that is registered.
 func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
 	if err := d.standing(ctx, by); err != nil {
+		if reason := domain.Refused(err); reason != "" {
+			err = errors.Join(d.refuse(ctx, by, domain.ID{}, false, domain.ID{}, client.Overview, nil, reason), err)
+		}
 		return nil, err
 	}
 	now := d.Ledger.Now()
@@ -355,6 +391,9 @@ func (d *Door) Overview(ctx context.Context, by ledger.Caller, kinds []client.Ki
 		})
 	}
 	wait.Wait()
+	if err := d.standing(ctx, by); err != nil {
+		return nil, err
+	}
 	return rows, nil
 }
 

@@ -18,7 +18,8 @@
 //
 // Documents of registrations are held sealed in memory as well, in a table that this package does not export. LookUp
 // and Own return them opened, after their event is durable; no other exported function of the program does, and a test
-// says so.
+// says so. Beside the door, whoever holds the keys opens the ledger itself: the verifier, and an export that says so in an
+// event that every client finds in its access log.
 package views
 
 import (

@@ -138,7 +138,7 @@ func (h *house) professional(o *office) ledger.Caller {
 
 func (h *house) resident(o *office) *resident {
 	h.t.Helper()
-	r, err := h.desk.RegisterClient(context.Background(), o.boss, rules.AssistertSelvhjelp)
+	r, err := h.desk.RegisterClient(context.Background(), o.boss)
 	h.must(err)
 	p := &resident{
 		office: o, id: r.Client, handle: r.Handle, code: r.Code, label: r.Code.Label(),

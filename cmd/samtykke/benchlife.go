@@ -122,7 +122,7 @@ func (p *populace) eachClient(do func(n int, c *benchClient) error) error {
 
 // join registers a client, who shares at once, and gives how many events that were.
 func (p *populace) join(ctx context.Context, c *benchClient) (int, error) {
-	r, err := p.sys.desk.RegisterClient(ctx, c.org.staff[0], rules.AssistertSelvhjelp)
+	r, err := p.sys.desk.RegisterClient(ctx, c.org.staff[0])
 	if err != nil {
 		return 0, err
 	}

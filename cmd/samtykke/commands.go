@@ -21,6 +21,7 @@ import (
 
 	"samtykke/adapters/ledger"
 	"samtykke/domain"
+	"samtykke/domain/oversight"
 	"samtykke/eventschema"
 )
 
@@ -74,16 +75,29 @@ func (a askFlags) caller() (ledger.Caller, error) {
 }
 
 // record puts the query on record, and gives the position of its event.
-func (a askFlags) record(ctx context.Context, s *system, query, about string) (uint64, error) {
+func (a askFlags) record(ctx context.Context, s *system, q oversight.Queried) (uint64, error) {
 	by, err := a.caller()
 	if err != nil {
 		return 0, err
 	}
-	p, err := s.ask(ctx, by, query, about, a.Reason)
+	q.Reason = a.Reason
+	p, err := s.ask(ctx, by, q)
 	if domain.Refused(err) != "" {
 		return 0, usage("%v", err)
 	}
 	return p, err
+}
+
+// missing answers a query about what is not there, which is on record like any other, without what was typed.
+func (a askFlags) missing(ctx context.Context, s *system, query, flag string, err error) error {
+	gone, ok := errors.AsType[notFound](err)
+	if !ok {
+		return err
+	}
+	if _, err := a.record(ctx, s, oversight.Queried{Query: query, About: "something that is not there"}); err != nil {
+		return err
+	}
+	return usage("%s%v", flag, gone)
 }
 
 // answer prints a value as indented JSON.
@@ -166,10 +180,10 @@ func (c *whoSawCmd) Run(env *surroundings) error {
 			}
 			var err error
 			if *v.to, err = v.find(env.ctx, v.ref); err != nil {
-				return usage("--%s: %v", v.flag, err)
+				return c.missing(env.ctx, s, "who-saw", "--"+v.flag+": ", err)
 			}
 		}
-		if _, err := c.record(env.ctx, s, "who-saw", q.String()); err != nil {
+		if _, err := c.record(env.ctx, s, oversight.Queried{Query: "who-saw", About: q.String()}); err != nil {
 			return err
 		}
 		rows, err := s.whoSaw(env.ctx, q)
@@ -229,9 +243,9 @@ func (c *whyCmd) Run(env *surroundings) error {
 	return c.with(env, func(s *system) error {
 		x, err := s.why(env.ctx, position)
 		if err != nil {
-			return usage("%v", err)
+			return c.missing(env.ctx, s, "why", "", err)
 		}
-		if _, err := c.record(env.ctx, s, "why", "position "+c.Position); err != nil {
+		if _, err := c.record(env.ctx, s, oversight.Queried{Query: "why", About: "position " + c.Position}); err != nil {
 			return err
 		}
 		if c.JSON {
@@ -292,14 +306,15 @@ func (c *stateCmd) Run(env *surroundings) error {
 		}
 		id, err := s.find(env.ctx, c.Client)
 		if err != nil {
-			return usage("--client: %v", err)
-		}
-		if _, err := c.record(env.ctx, s, "state", "client "+id.String()+" at "+instant(at)); err != nil {
-			return err
+			return c.missing(env.ctx, s, "state", "--client: ", err)
 		}
 		st, err := s.stateAt(env.ctx, id, at, known)
 		if err != nil {
-			return usage("%v", err)
+			return c.missing(env.ctx, s, "state", "", err)
+		}
+		about := "client " + id.String() + " at " + instant(at)
+		if _, err := c.record(env.ctx, s, oversight.Queried{Query: "state", About: about}); err != nil {
+			return err
 		}
 		if c.JSON {
 			return answer(env.stdout, st)
@@ -339,6 +354,9 @@ func (c *verifyCmd) Run(env *surroundings) error {
 			err = answer(env.stdout, v)
 		} else {
 			fmt.Fprintf(env.stdout, "%d events of %d clients: %d look-ups, %d refused attempts, %d lapses\n", v.Events, v.Clients, v.Lookups, v.Refused, v.Lapses)
+			if v.Unshown > 0 {
+				fmt.Fprintf(env.stdout, "%d look-ups were overtaken by the end of the reader's own access: recorded, and not shown.\n", v.Unshown)
+			}
 			for _, p := range v.Problems {
 				fmt.Fprintln(env.stdout, p)
 			}
@@ -393,7 +411,7 @@ func (c *exportCmd) Run(env *surroundings) error {
 			about = "all events, sealed content opened"
 		}
 		ask := askFlags{By: c.By, Role: c.Role, Reason: c.Reason}
-		own, err := ask.record(env.ctx, s, "export", about)
+		own, err := ask.record(env.ctx, s, oversight.Queried{Query: "export", About: about, Opened: c.Open})
 		if err != nil {
 			return err
 		}

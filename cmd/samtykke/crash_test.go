@@ -83,7 +83,7 @@ func work(dir, seed string) {
 		go func() {
 			draw := rand.New(rand.NewPCG(number, uint64(g)))
 			for {
-				reg, err := r.sys.desk.RegisterClient(ctx, r.boss, rules.AssistertSelvhjelp)
+				reg, err := r.sys.desk.RegisterClient(ctx, r.boss)
 				die(err)
 				tell(reg.Position, "client.labelled", reg.Client)
 				by := ledger.Caller{Actor: reg.Client, Role: domain.RoleClient}

@@ -245,7 +245,7 @@ func (d *demo) morning(ctx context.Context, day int) error {
 		}
 		c.joins = day
 		d.step(60)
-		r, err := d.sys.desk.RegisterClient(ctx, pick(d, c.org.staff...), c.org.service)
+		r, err := d.sys.desk.RegisterClient(ctx, pick(d, c.org.staff...))
 		if err != nil {
 			return err
 		}

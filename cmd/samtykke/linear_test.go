@@ -119,7 +119,7 @@ func (r *rig) pro() (ledger.Caller, error) {
 }
 
 func (r *rig) guest() (*guest, ledger.Position, error) {
-	reg, err := r.sys.desk.RegisterClient(context.Background(), r.boss, rules.AssistertSelvhjelp)
+	reg, err := r.sys.desk.RegisterClient(context.Background(), r.boss)
 	if err != nil {
 		return nil, 0, err
 	}

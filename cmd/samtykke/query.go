@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"samtykke/adapters/ledger"
+	"samtykke/adapters/views"
 	"samtykke/domain"
 	"samtykke/domain/client"
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
 	"samtykke/eventschema"
+	"samtykke/projections"
 )
 
 // A sawQuery asks who saw what. Zero fields ask for all.
@@ -95,6 +97,9 @@ func (s *system) whoSaw(ctx context.Context, q sawQuery) ([]sighting, error) {
 				}
 				streams[row.Client] = facts
 			}
+			if row.Grant > uint64(len(facts)) {
+				return fmt.Errorf("position %d: the look-up names a yes that is not there; run samtykke verify", row.Position)
+			}
 			g := facts[row.Grant-1]
 			row.GrantedAt, row.Rule = &g.Effective, g.Rule
 			if t := g.Act.Text; t != (domain.Text{}) {
@@ -104,48 +109,32 @@ func (s *system) whoSaw(ctx context.Context, q sawQuery) ([]sighting, error) {
 		rows = append(rows, row)
 		return nil
 	}
-	positions, err := s.candidates(ctx, q)
-	switch {
-	case err != nil:
-	case positions == nil || len(positions) > 2000:
-		var head uint64
-		if head, err = s.store.Head(ctx); err == nil {
-			err = s.ledger.Upto(ctx, head, false, each)
-		}
-	default:
-		err = s.at(ctx, positions, each)
+	positions := s.candidates(q)
+	if positions != nil && len(positions) <= 2000 {
+		err := s.at(ctx, positions, each)
+		return rows, err
+	}
+	head, err := s.store.Head(ctx)
+	if err == nil {
+		err = s.ledger.Upto(ctx, head, false, each)
 	}
 	return rows, err
 }
 
 // candidates gives the places where the query's rows may stand, from the views; nil where it asks about everybody.
-func (s *system) candidates(ctx context.Context, q sawQuery) ([]uint64, error) {
+func (s *system) candidates(q sawQuery) []uint64 {
 	if !q.Client.IsZero() {
 		t, _ := s.keeper.Access.Get(q.Client)
-		return slices.AppendSeq([]uint64{}, t.Positions()), nil
+		everybody, _ := s.keeper.Access.Get(projections.Everybody)
+		positions := slices.AppendSeq(slices.AppendSeq([]uint64{}, t.Positions()), everybody.Positions())
+		slices.Sort(positions)
+		return positions
 	}
-	var readers []domain.ID
-	switch {
-	case !q.Professional.IsZero():
-		readers = []domain.ID{q.Professional}
-	case !q.Organisation.IsZero():
-		o, _, err := s.desk.Organisations.State(ctx, q.Organisation)
-		if err != nil {
-			return nil, err
-		}
-		for id := range o.Members {
-			readers = append(readers, id)
-		}
-	default:
-		return nil, nil
+	if !q.Professional.IsZero() {
+		t, _ := s.keeper.Audit.Get(q.Professional)
+		return slices.AppendSeq([]uint64{}, t.Positions())
 	}
-	positions := []uint64{}
-	for _, id := range readers {
-		t, _ := s.keeper.Audit.Get(id)
-		positions = slices.AppendSeq(positions, t.Positions())
-	}
-	slices.Sort(positions)
-	return positions, nil
+	return nil // of an organisation, those who are no members try, too
 }
 
 // at reads the facts at the positions.
@@ -169,7 +158,7 @@ func (s *system) fact(ctx context.Context, p uint64) (eventschema.Fact, error) {
 		return eventschema.Fact{}, err
 	}
 	if p < 1 || p > head {
-		return eventschema.Fact{}, fmt.Errorf("there is no event at position %d: the ledger has %d", p, head)
+		return eventschema.Fact{}, notFound(fmt.Sprintf("there is no event at position %d: the ledger has %d", p, head))
 	}
 	for r, err := range s.store.After(ctx, p-1) {
 		if err != nil {
@@ -205,6 +194,14 @@ func (q sawQuery) row(f *eventschema.Fact) (sighting, bool) {
 		row.Purpose, row.Kinds, row.Journal, row.Basis, row.Grant = b.Purpose, b.Kinds, b.Journal, b.Basis, b.Grant
 	case oversight.LookUpRefused:
 		row.Client, row.Purpose, row.Kinds, row.Reason = b.Client, b.Purpose, b.Kinds, b.Reason
+	case oversight.Queried:
+		if !b.Opened && q.Professional != f.Act.Actor {
+			return row, false // a question shows nothing registered; asked about its author, it is a trace all the same
+		}
+		row.Allowed, row.Purpose, row.Basis, row.Reason = true, client.Purpose(b.Query), client.Basis(b.Basis), b.Reason
+		if b.Opened {
+			row.Client, row.Kinds = q.Client, views.AllKinds // of everybody
+		}
 	default:
 		return row, false
 	}
@@ -272,7 +269,7 @@ func (s *system) find(ctx context.Context, ref string) (domain.ID, error) {
 	if id, err := domain.ParseID(ref); err == nil {
 		st, _, err := s.desk.Clients.State(ctx, id)
 		if err == nil && !st.Registered() {
-			err = errors.New("there is no client with that id")
+			err = notFound("there is no client with that id")
 		}
 		return id, err
 	}
@@ -293,23 +290,28 @@ func (s *system) find(ctx context.Context, ref string) (domain.ID, error) {
 func only(what string, found []domain.ID) (domain.ID, error) {
 	switch len(found) {
 	case 0:
-		return domain.ID{}, errors.New("there is no " + what)
+		return domain.ID{}, notFound("there is no " + what)
 	case 1:
 		return found[0], nil
 	}
-	return domain.ID{}, fmt.Errorf("there are %d of that kind: %s; give the id instead", len(found), what)
+	return domain.ID{}, notFound(fmt.Sprintf("there are %d of that kind: %s; give the id instead", len(found), what))
 }
+
+// notFound says that what was asked about is not there.
+type notFound string
+
+func (e notFound) Error() string { return string(e) }
 
 // findOrganisation gives the organisation that a name or an id means.
 func (s *system) findOrganisation(ctx context.Context, ref string) (domain.ID, error) {
-	return s.findNamed(ctx, "organisation with that name or id", ref, func(id domain.ID, o *orgNames, found func(domain.ID, string)) {
+	return s.findNamed(ctx, "organisation with that name", ref, func(id domain.ID, o *orgNames, found func(domain.ID, string)) {
 		found(id, o.name)
 	})
 }
 
 // findProfessional gives the professional that a name or an id means.
 func (s *system) findProfessional(ctx context.Context, ref string) (domain.ID, error) {
-	return s.findNamed(ctx, "professional with that name or id", ref, func(_ domain.ID, o *orgNames, found func(domain.ID, string)) {
+	return s.findNamed(ctx, "professional with that name", ref, func(_ domain.ID, o *orgNames, found func(domain.ID, string)) {
 		for id, name := range o.people {
 			found(id, name)
 		}
@@ -318,22 +320,32 @@ func (s *system) findProfessional(ctx context.Context, ref string) (domain.ID, e
 
 // findNamed goes through all organisations and what each has of the kind asked for.
 func (s *system) findNamed(ctx context.Context, what, ref string, each func(domain.ID, *orgNames, func(domain.ID, string))) (domain.ID, error) {
+	if id, err := domain.ParseID(ref); err == nil {
+		return id, nil // also of somebody who is on no list
+	}
+	head, err := s.store.Head(ctx)
+	if err != nil {
+		return domain.ID{}, err
+	}
 	names := directory{sys: s, orgs: map[domain.ID]*orgNames{}}
 	var found []domain.ID
-	for _, c := range s.keeper.Caseload.Documents() {
-		id := c.State.Organisation
-		if names.orgs[id] != nil {
-			continue
+	err = s.ledger.Upto(ctx, head, false, func(f *eventschema.Fact) error {
+		if _, ok := f.Body.(organisation.Registered); !ok {
+			return nil
 		}
-		o, err := names.organisation(ctx, id)
+		o, err := names.organisation(ctx, f.Subject)
 		if err != nil {
-			return domain.ID{}, err
+			return err
 		}
-		each(id, o, func(id domain.ID, name string) {
-			if strings.EqualFold(name, ref) || id.String() == ref {
+		each(f.Subject, o, func(id domain.ID, name string) {
+			if strings.EqualFold(name, ref) && !slices.Contains(found, id) {
 				found = append(found, id)
 			}
 		})
+		return nil
+	})
+	if err != nil {
+		return domain.ID{}, err
 	}
 	return only(what, found)
 }
@@ -375,7 +387,7 @@ func (s *system) stateAt(ctx context.Context, id domain.ID, at, known time.Time)
 		return standing{}, err
 	}
 	if !st.Registered() {
-		return standing{}, errors.New("the client was not registered then")
+		return standing{}, notFound("the client was not registered then")
 	}
 	out := standing{
 		Client: id, At: at, Status: cmp.Or(string(st.Status), "unanswered"), Since: st.Since, Question: st.Asked,
@@ -485,6 +497,7 @@ func ruleRow(books rules.Books, version string) (rules.Row, bool) {
 }
 
 // ask records a query before it is answered, and gives the position of its event.
-func (s *system) ask(ctx context.Context, by ledger.Caller, query, about, reason string) (uint64, error) {
-	return s.desk.Query(ctx, by, oversight.Queried{Query: query, About: about, Basis: "audit", Reason: reason})
+func (s *system) ask(ctx context.Context, by ledger.Caller, q oversight.Queried) (uint64, error) {
+	q.Basis = oversight.BasisOf(by.Role)
+	return s.desk.Query(ctx, by, q)
 }

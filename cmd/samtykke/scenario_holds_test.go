@@ -586,7 +586,7 @@ func (st *stage) wasTold(m []string) error {
 		return fmt.Errorf("%s read last", st.reader)
 	}
 	var names []string
-	for _, f := range slices.Concat(st.ownData.History, st.ownData.Attempts) {
+	for _, f := range slices.Concat(st.ownData.History, st.ownData.Others) {
 		names = append(names, f.Name)
 	}
 	return equal(strings.Join(names, ", "), m[2])

@@ -433,7 +433,7 @@ func (st *stage) handle(name string) domain.ID { return st.person(name).handle }
 
 func (st *stage) registerClient(m []string) error {
 	by := st.person(m[1])
-	r, err := st.sys.desk.RegisterClient(context.Background(), by.caller, by.org.service)
+	r, err := st.sys.desk.RegisterClient(context.Background(), by.caller)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"samtykke/domain/client"
 	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
+	"samtykke/domain/oversight"
 	"samtykke/eventschema"
 )
 
@@ -43,7 +45,8 @@ const maxProblems = 100
 // verify reads every byte of the ledger and replays it against the laws: the store's own checks; canonical bytes and the
 // ciphertexts they were recorded with; stream numbering; a live yes, of the reader's own organisation, under every
 // look-up by an organisation, and an active reader; every lapse and question at its instant, and nothing between a
-// deadline and its lapse; instants that never run backwards; entries of professionals under a look-up of theirs.
+// deadline and its event; yes and no as the client's own acts, with the dates of the rule in force; instants that never run
+// backwards; forms and answers that a professional entered under a look-up of theirs; queries with their basis.
 func (s *system) verify(ctx context.Context, progress func(done, all uint64)) (verdict, error) {
 	head, err := s.store.Head(ctx)
 	if err != nil {
@@ -156,6 +159,11 @@ func (v *verifier) record(ctx context.Context, r *eventschema.Record) {
 		v.orgs[f.Subject] = s
 	case eventschema.RefusedStream:
 		v.Refused++
+	case eventschema.OversightStream:
+		q, ok := f.Body.(oversight.Queried)
+		if !ok || q.Basis == "" || q.Basis != oversight.BasisOf(f.Act.Role) || f.Act.Actor.IsZero() || q.Reason == "" {
+			v.problem(r, "a query without somebody who answers for it, or without the basis of that role")
+		}
 	}
 }
 
@@ -203,10 +211,10 @@ func (v *verifier) client(r *eventschema.Record, f *eventschema.Fact) {
 			v.problem(r, "a question that is not at its instant, or without a live yes")
 		}
 	case client.Granted, client.FollowUpConfirmed:
-		if f.Act.Role != domain.RoleClient || f.Act.Actor != s.Client {
-			v.problem(r, "a yes that is not the client's own act")
-		}
+		v.ownAct(r, f, s)
 		v.terms(r, f, s, body)
+	case client.Declined, client.Withdrawn, client.FollowUpEnded, client.CodeRotated, client.Restricted, client.RestrictionLifted:
+		v.ownAct(r, f, s)
 	case client.Deactivated:
 		if last := v.journals[f.Subject].LastLogin; !s.Deactivated && !f.Effective.Equal(s.IdleFrom(v.sys.rules, last)) {
 			v.problem(r, "a deactivation that is not at its instant")
@@ -215,17 +223,17 @@ func (v *verifier) client(r *eventschema.Record, f *eventschema.Fact) {
 	v.clients[f.Subject] = client.Evolve(s, client.Event{Act: f.Act, Effective: f.Effective, Rule: f.Rule, Body: body})
 }
 
+// ownAct finds what only the client may do, done by somebody else.
+func (v *verifier) ownAct(r *eventschema.Record, f *eventschema.Fact, s client.State) {
+	if f.Act.Role != domain.RoleClient || f.Act.Actor != s.Client {
+		v.problem(r, "%s that is not the client's own act", f.Name)
+	}
+}
+
 // timely finds an event recorded after a deadline whose own event does not stand before it.
 func (v *verifier) timely(r *eventschema.Record, f *eventschema.Fact, next client.Event) {
-	switch next.Body.(type) {
-	case client.Lapsed:
-		if _, ok := f.Body.(client.Lapsed); !ok {
-			v.problem(r, "%s after the deadline of %s, before the lapse", f.Name, next.Effective.Format(time.RFC3339))
-		}
-	case client.FollowUpAsked:
-		if _, ok := f.Body.(client.FollowUpAsked); !ok {
-			v.problem(r, "%s while the question due at %s is not in the stream", f.Name, next.Effective.Format(time.RFC3339))
-		}
+	if reflect.TypeOf(f.Body) != reflect.TypeOf(next.Body) || !f.Effective.Equal(next.Effective) {
+		v.problem(r, "%s, while what time brought at %s is not in the stream", f.Name, next.Effective.Format(time.RFC3339))
 	}
 }
 

@@ -319,6 +319,9 @@ func said(p Purpose, shown []Kind, purposes ...Purpose) bool {
 }
 
 func (d decision) passTime(c PassTime) ([]Event, error) {
+	if d.act.Role != domain.RoleSystem {
+		return nil, domain.Refuse(NotYours, "Nobody makes time pass.")
+	}
 	last := c.LastLogin
 	if d.state.Deactivated || !d.state.Idle(d.books, last, d.act.At) {
 		return nil, nil

@@ -4,12 +4,14 @@
 // the stream.
 //
 // Who may read it is decided in the client's stream and nowhere else. A professional who enters something together
-// with the client or on its behalf, sends content, passes on a correction or writes a note has been let in there first:
-// the entry is decided under a look-up (package client), and says who entered it and how.
+// with the client or on its behalf has been let in there first, by a look-up (package client); the entry says who entered it
+// and how. Sending content, passing on a correction and writing a note show nothing registered, and need no look-up.
 //
 // # Feedback
 //
-// Suggestions and evaluations are linked to nobody. Each stands alone in a stream of its own, decided by Suggest.
+// Suggestions and evaluations are linked to nobody. Each stands alone in a stream of its own, decided by Suggest. One link
+// remains that no field makes: its place in the ledger's total order, beside what others did at the same moment. Only whoever
+// holds the files sees it.
 package journal
 
 import (
@@ -164,7 +166,11 @@ func body(a domain.Act, s State, c Command) (Body, error) {
 		return assess(c, entered(c.Entered, own, professional))
 	case AskCorrection:
 		asked := askCorrection(a, s, c)
-		return asked, check(own || professional, named(asked.Request), named(asked.Sender), text(c.Text, 1), about(c.About, s.Version))
+		last := s.Version
+		if !own {
+			last = 0 // how much there is in the journal is not for an organisation to try out
+		}
+		return asked, check(own || professional, named(asked.Request), named(asked.Sender), text(c.Text, 1), about(c.About, last))
 	case MakeCorrection:
 		return CorrectionMade(c), check(a.Role == domain.RoleEmployee, open(s, c.Request), text(c.Text, 1))
 	case Send:

@@ -266,8 +266,8 @@ func TestCorrections(t *testing.T) {
 	s := story(t).
 		When(AsClient(at), journal.AskCorrection{Request: ID(1), Sender: ID(0x77), Text: "the date"}).
 		Then(event(AsClient(at), asked(1, "the date", 0, journal.ByClient, "2026-05-27"))).
-		When(AsProfessional(friday), journal.AskCorrection{Request: ID(2), Sender: ID(0x99), About: 1, Text: "the score"}).
-		Then(event(AsProfessional(friday), asked(2, "the score", 1, journal.OnBehalf, "2026-06-02"))).
+		When(AsProfessional(friday), journal.AskCorrection{Request: ID(2), Sender: ID(0x99), Text: "the score"}).
+		Then(event(AsProfessional(friday), asked(2, "the score", 0, journal.OnBehalf, "2026-06-02"))).
 		When(employee(), journal.MakeCorrection{Request: ID(1), Text: "done"}).
 		Then(event(employee(), journal.CorrectionMade{Request: ID(1), Text: "done"}))
 	s.When(employee(), journal.MakeCorrection{Request: ID(1), Text: "again"}).ThenRefused(journal.NoRequest)
@@ -276,6 +276,11 @@ func TestCorrections(t *testing.T) {
 	if got := s.State(); len(got.Open) != 0 || got.Sender != ID(0x77) {
 		t.Errorf("afterwards: %+v", got)
 	}
+	// The client says which entry is meant; an organisation cannot try out how many there are.
+	s.When(AsClient(friday), journal.AskCorrection{Request: ID(3), Sender: ID(0x77), About: 1, Text: "this one"}).
+		Then(event(AsClient(friday), asked(3, "this one", 1, journal.ByClient, "2026-06-02")))
+	s.When(AsClient(friday), journal.AskCorrection{Request: ID(3), Sender: ID(0x77), About: 99, Text: "none"}).ThenRefused(journal.BadInput)
+	s.When(AsProfessional(friday), journal.AskCorrection{Request: ID(3), Sender: ID(0x77), About: 1, Text: "any"}).ThenRefused(journal.BadInput)
 }
 
 func TestNotes(t *testing.T) {

@@ -37,8 +37,28 @@ type LookUpRefused struct {
 type Queried struct {
 	Query  string // who-saw, why, state, export
 	About  string // ids and period asked for, as text without content
-	Basis  string // the role's own duty: audit
+	Basis  Basis
 	Reason string
+	Opened bool // what is sealed was opened: of every client, whatever is registered
+}
+
+// Basis is the duty on which somebody asks; it follows from the role.
+type Basis string
+
+const (
+	Audit     Basis = "audit"     // an auditor
+	Operation Basis = "operation" // an employee of the processor
+)
+
+// BasisOf gives the basis that the role has, or "" for a role that does not ask.
+func BasisOf(r domain.Role) Basis {
+	switch r {
+	case domain.RoleAuditor:
+		return Audit
+	case domain.RoleEmployee:
+		return Operation
+	}
+	return ""
 }
 
 func (LookUpRefused) fact() {}
@@ -67,11 +87,11 @@ var Decider = domain.Decider[Body, Event, State]{
 		}
 		if q, ok := b.(Queried); ok {
 			switch {
-			case a.Role != domain.RoleAuditor && a.Role != domain.RoleEmployee, a.Actor.IsZero():
+			case BasisOf(a.Role) == "", q.Basis != BasisOf(a.Role), a.Actor.IsZero():
 				return nil, domain.Refuse("not-allowed", "A query needs somebody who answers for it: an auditor or an employee.")
 			case strings.TrimSpace(q.Query) == "" || strings.TrimSpace(q.Reason) == "":
 				return nil, domain.Refuse("bad-input", "A query needs a reason.")
-			case slices.ContainsFunc([]string{q.Query, q.About, q.Basis, q.Reason}, unfit):
+			case slices.ContainsFunc([]string{q.Query, q.About, q.Reason}, unfit):
 				return nil, domain.Refuse("bad-input", "The text is too long, or has characters that cannot be stored.")
 			}
 		}

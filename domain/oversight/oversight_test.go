@@ -22,9 +22,12 @@ func event(a domain.Act, b oversight.Body) oversight.Event {
 // A query is answered for by somebody, an auditor or an employee, who gives a reason.
 func TestQuery(t *testing.T) {
 	q := oversight.Queried{Query: "who-saw", About: "all of May", Basis: "audit", Reason: "yearly audit"}
-	for _, a := range []domain.Act{as(ID(1), domain.RoleAuditor), as(ID(1), domain.RoleEmployee)} {
-		Of(t, oversight.Decider).When(a, q).Then(event(a, q)).
-			When(a, q).ThenNothing() // each in a stream of its own
+	for role, basis := range map[domain.Role]oversight.Basis{domain.RoleAuditor: oversight.Audit, domain.RoleEmployee: oversight.Operation} {
+		a, own, other := as(ID(1), role), q, q
+		own.Basis, other.Basis = basis, "curiosity"
+		Of(t, oversight.Decider).When(a, own).Then(event(a, own)).
+			When(a, own).ThenNothing() // each in a stream of its own
+		Of(t, oversight.Decider).When(a, other).ThenRefused("not-allowed")
 	}
 	for _, a := range []domain.Act{
 		as(ID(1), domain.RoleClient), as(ID(1), domain.RoleProfessional), as(ID(1), domain.RoleSuperuser), as(ID(1), domain.RoleSystem),
