@@ -137,7 +137,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 	keys := k.ledger.Sealing(ctx)
 	var facts []eventschema.Fact // read and not folded: what came together is folded together
 	var head ledger.Position     // known to be there
-	for r, err := range k.ledger.Store.After(ctx, k.Cursor()) {
+	store := k.ledger.Store
+	for r, err := range store.After(ctx, k.Cursor()) {
 		if err == nil {
 			var f eventschema.Fact
 			if f, err = eventschema.Today.Decode(&r, nil); err == nil {
@@ -147,7 +148,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 				}
 				if err = k.foldAll(facts, keys); err == nil {
 					facts = facts[:0]
-					head, err = k.ledger.Store.Head(ctx)
+					head, err = store.Head(ctx)
 				}
 			}
 		}
