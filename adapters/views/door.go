@@ -85,16 +85,22 @@ func (d *Door) Admit(ctx context.Context, by ledger.Caller, handle domain.ID, p 
 
 // Address finds the client that the caller's organisation means by a handle, for what shows nothing and needs no yes.
 func (d *Door) Address(ctx context.Context, by ledger.Caller, handle domain.ID) (domain.ID, error) {
-	if err := d.standing(ctx, by); err != nil {
-		return domain.ID{}, err
-	}
+	standing := d.standing(ctx, by)
 	id, known, err := d.find(by, handle)
 	if err != nil {
 		return domain.ID{}, err
 	}
 	s, _, err := d.Clients.State(ctx, id)
-	if err == nil && (!known || s.Deactivated) {
+	switch {
+	case err != nil:
+		return domain.ID{}, err
+	case standing != nil:
+		err = standing
+	case !known || s.Deactivated:
 		err = domain.Refuse(NoSuchClient, "There is no such client.")
+	}
+	if reason := domain.Refused(err); reason != "" {
+		err = errors.Join(d.refuse(ctx, by, id, known, handle, client.Contact, nil, reason), err)
 	}
 	return id, err
 }

@@ -114,6 +114,7 @@ const (
 	Effect      Purpose = "effect"             // usefulness and effect over time
 	Together    Purpose = "register-together"  // filling in together with the client
 	OnBehalf    Purpose = "register-on-behalf" // filling in for the client
+	Contact     Purpose = "contact"            // sending, noting or passing on, which shows nothing: of attempts only
 	SelfService Purpose = "own-page"           // the client's own page
 	Export      Purpose = "own-export"         // the client takes the data out
 )
