@@ -12,7 +12,7 @@
 // # Retries
 //
 // An event's id is derived from the caller, the caller's idempotency key and the event's index. A command whose first
-// id is among the stream's last Remembered events, and up to twice as many, was done before: Do answers as it did then. An append whose outcome
+// id is among the stream's last Remembered events was done before: Do answers as it did then. An append whose outcome
 // is open is settled by reading the stream.
 //
 // # Clocks

@@ -100,7 +100,9 @@ func (d *Door) Address(ctx context.Context, by ledger.Caller, handle domain.ID) 
 		err = domain.Refuse(NoSuchClient, "There is no such client.")
 	}
 	if reason := domain.Refused(err); reason != "" {
-		err = errors.Join(d.refuse(ctx, by, id, known, handle, client.Contact, nil, reason), err)
+		if failed := d.refuse(ctx, by, id, known, handle, client.Contact, nil, reason); failed != nil {
+			return domain.ID{}, failed // an attempt that could not be recorded is a failure, not a refusal
+		}
 	}
 	return id, err
 }
@@ -210,26 +212,35 @@ func (d *Door) Own(ctx context.Context, by ledger.Caller, p client.Purpose) (Own
 	if own.Registrations, err = d.open(ctx, by.Actor, doc, AllKinds); err != nil {
 		return Own{}, err
 	}
-	err = d.until(ctx, eventschema.ClientStream.Stream(by.Actor), done.Recorded, done.Recorded, func(f *eventschema.Fact) {
-		if f.Version <= done.Version {
-			own.History = append(own.History, *f)
-		}
-	})
-	if err != nil {
+	if own.History, err = d.upTo(ctx, eventschema.ClientStream.Stream(by.Actor), done.Version); err != nil {
 		return Own{}, err
 	}
 	if p == client.Export {
-		err = d.until(ctx, eventschema.JournalStream.Stream(by.Actor), done.Recorded, done.Recorded, func(f *eventschema.Fact) {
-			if f.Version <= doc.Version {
-				own.Entries = append(own.Entries, *f)
-			}
-		})
-		if err != nil {
+		if own.Entries, err = d.upTo(ctx, eventschema.JournalStream.Stream(by.Actor), doc.Version); err != nil {
 			return Own{}, err
 		}
 	}
 	own.Others, err = d.others(ctx, by.Actor, own.History)
 	return own, err
+}
+
+// upTo reads a stream's facts, opened, up to a version.
+func (d *Door) upTo(ctx context.Context, stream string, version uint64) ([]eventschema.Fact, error) {
+	var facts []eventschema.Fact
+	for r, err := range d.Ledger.Store.Stream(ctx, stream, 1) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Version > version {
+			break
+		}
+		f, err := d.Ledger.Decode(ctx, &r)
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, f)
+	}
+	return facts, nil
 }
 
 // others reads what is in a client's access log, its own and the one that all share, and not in its history.
@@ -294,7 +305,9 @@ type Row struct {
 func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
 	if err := d.standing(ctx, by); err != nil {
 		if reason := domain.Refused(err); reason != "" {
-			err = errors.Join(d.refuse(ctx, by, domain.ID{}, false, domain.ID{}, client.Overview, nil, reason), err)
+			if failed := d.refuse(ctx, by, domain.ID{}, false, domain.ID{}, client.Overview, nil, reason); failed != nil {
+				return nil, failed
+			}
 		}
 		return nil, err
 	}

@@ -9,17 +9,7 @@ import (
 
 // Differ names the documents in which two keepers differ.
 func Differ(ctx context.Context, a, b *Keeper) ([]string, error) {
-	keys := a.ledger.Sealing(ctx)
-	var diffs []string
-	diffs = append(diffs, differ(a.Caseload, b.Caseload)...)
-	diffs = append(diffs, differ(a.Due, b.Due)...)
-	diffs = append(diffs, differ(a.Idle, b.Idle)...)
-	diffs = append(diffs, differ(a.Access, b.Access)...)
-	diffs = append(diffs, differ(a.Audit, b.Audit)...)
-	diffs = append(diffs, differ(a.Codes, b.Codes)...)
-	diffs = append(diffs, differ(a.Handles, b.Handles)...)
-	sealed, err := a.registrations.differ(b.registrations, keys)
-	return append(diffs, sealed...), err
+	return a.differences(ctx, b)
 }
 
 // HoldsRegistrations tells whether there is a document of registrations for the client.

@@ -307,6 +307,11 @@ func (k *Keeper) Differences(ctx context.Context) ([]string, error) {
 	if err := again.CatchUp(ctx); err != nil {
 		return nil, err
 	}
+	return k.differences(ctx, again)
+}
+
+// differences names the documents in which two keepers differ.
+func (k *Keeper) differences(ctx context.Context, again *Keeper) ([]string, error) {
 	keys := k.ledger.Sealing(ctx)
 	var diffs []string
 	diffs = append(diffs, differ(k.Caseload, again.Caseload)...)

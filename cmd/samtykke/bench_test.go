@@ -118,10 +118,9 @@ func TestDrive(t *testing.T) {
 			t.Errorf("caller %d was given %d, expected %d", caller, n, seen[caller])
 		}
 		seen[caller]++
-		time.Sleep(time.Millisecond)
 		return nil
 	})
-	if err != nil || r.perSecond <= 0 || r.perSecond > 3000 || seen[0] == 0 || seen[1] == 0 || seen[2] == 0 {
+	if err != nil || r.perSecond <= 0 || seen[0] == 0 || seen[1] == 0 || seen[2] == 0 {
 		t.Errorf("%+v, %v, %v", r, err, seen)
 	}
 	if _, err := drive(2, time.Hour, func(int, int) error { return errors.New("no") }); err == nil {

@@ -591,3 +591,11 @@ func (st *stage) wasTold(m []string) error {
 	}
 	return equal(strings.Join(names, ", "), m[2])
 }
+
+// tookOut counts the entries of the journal that a client last took out: all there are.
+func (st *stage) tookOut(m []string) error {
+	if st.reader != m[1] {
+		return fmt.Errorf("%s read last", st.reader)
+	}
+	return equal(fmt.Sprint(len(st.ownData.Entries)), m[2])
+}

@@ -151,6 +151,7 @@ var steps = []step{
 	// what holds
 	{re(who + ` was shown: (.*)`), (*stage).wasShown},
 	{re(who + ` was told the own history: (.*)`), (*stage).wasTold},
+	{re(who + ` took out (\d+) entries`), (*stage).tookOut},
 	{re(`the overview of ` + who + ` shows ` + who + `: (.*)`), (*stage).overviewShows},
 	{re(`the state of ` + who + `: (.*)`), (*stage).stateIs},
 	{re(`the state of ` + who + ` at ` + when + `: (.*)`), (*stage).stateWas},
