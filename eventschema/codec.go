@@ -6,12 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"reflect"
-	"sync"
 	"time"
-
-	"github.com/ugorji/go/codec"
 
 	"samtykke/domain"
 )
@@ -81,6 +77,8 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("event %q version %d is not in the catalogue: this program is older than the ledger, or the bytes are damaged", e.Name, e.Version)
 }
 
+// header is what every event tells beside its body. It is read and written by hand, in the form that its shape has: it
+// has more items than most bodies.
 type header struct {
 	Effective    int64
 	Recorded     int64
@@ -99,12 +97,40 @@ func headerOf(f *Fact) header {
 	}
 }
 
-func (h header) into(f *Fact) {
+func (h *header) into(f *Fact) {
 	f.Effective, f.Rule = time.Unix(0, h.Effective).UTC(), h.Rule
 	f.Act = domain.Act{
 		At: time.Unix(0, h.Recorded).UTC(), Actor: h.Actor, Role: h.Role, Session: h.Session,
 		Organisation: h.Organisation, Text: h.Text,
 	}
+}
+
+func (h *header) write(w *writer) {
+	w.head(majorArray, 8)
+	w.int(h.Effective)
+	w.int(h.Recorded)
+	w.bytes(h.Actor[:])
+	w.text(string(h.Role))
+	w.bytes(h.Session[:])
+	w.bytes(h.Organisation[:])
+	w.text(h.Rule)
+	w.head(majorArray, 3)
+	w.text(h.Text.Name)
+	w.text(h.Text.Version)
+	w.text(h.Text.Language)
+}
+
+// read takes texts for words: there are few in headers, and each stands in very many events.
+func (h *header) read(r *reader) {
+	r.array(8)
+	h.Effective, h.Recorded = r.int(), r.int()
+	r.fill(h.Actor[:])
+	h.Role = domain.Role(r.word())
+	r.fill(h.Session[:])
+	r.fill(h.Organisation[:])
+	h.Rule = r.word()
+	r.array(3)
+	h.Text = domain.Text{Name: r.word(), Version: r.word(), Language: r.word()}
 }
 
 type openShape[B any] struct {
@@ -126,149 +152,73 @@ type plainShape[B any] struct {
 	Body   B
 }
 
-// cbor writes every structure as an array and refuses input that does not fit.
-var cbor = func() *codec.CborHandle {
-	h := new(codec.CborHandle)
-	h.Canonical = true
-	h.StructToArray = true
-	h.InternString = true
-	h.ErrorIfNoArrayExpand = true
-	h.MaxDepth = 16 // times, which only views keep, are read back to the microsecond and no finer
-	return h
-}()
-
-// A reader is a reusable decoder.
-type reader struct {
-	dec   *codec.Decoder
-	data  []byte
-	words map[string]string // texts of headers met before
+// decode reads an event of the row from open bytes, or from the plaintext of sealed ones.
+func decode[B any](r *reader, row *Row) (header, any, error) {
+	parts := row.form.fields
+	r.array(len(parts))
+	if row.Key == "" {
+		r.take(majorText) // the name, and
+		r.int()           // the version, by which the row was found
+	}
+	var h header
+	h.read(r)
+	var b B
+	parts[len(parts)-1].read(r, reflect.ValueOf(&b).Elem())
+	if !r.done() {
+		return header{}, nil, errMalformed
+	}
+	return h, b, nil
 }
 
-var readers = sync.Pool{New: func() any {
-	return &reader{dec: codec.NewDecoderBytes(nil, cbor), words: map[string]string{}}
-}}
+// encode writes what decode reads.
+func (r *Row) encode(h header, body any) ([]byte, error) {
+	parts := r.form.fields
+	w := newWriter()
+	w.head(majorArray, uint64(len(parts)))
+	if r.Key == "" {
+		w.text(r.Name)
+		w.int(int64(r.Version))
+	}
+	h.write(w)
+	parts[len(parts)-1].write(w, addressable(body))
+	return w.done()
+}
 
-// read decodes the whole of data into v. A nil form lets the library alone judge.
-func (r *reader) read(v any, form shape) error {
-	if form != nil && !form.fits(r.data) {
-		return errMalformed
-	}
-	r.dec.ResetBytes(r.data)
-	if err := r.dec.Decode(v); err != nil {
-		return errMalformed // the library's own text may hold what was read
-	}
-	if r.dec.NumBytesRead() != len(r.data) {
+var errMalformed = errors.New("the bytes are not an event of that name and version")
+
+// Marshal encodes a value as canonical bytes: what views keep at rest.
+func Marshal(v any) ([]byte, error) {
+	w := newWriter()
+	documentOf(reflect.TypeOf(v)).write(w, addressable(v))
+	return w.done()
+}
+
+// Unmarshal decodes what Marshal wrote into what v points to.
+func Unmarshal(data []byte, v any) error {
+	r := newReader(data)
+	p := reflect.ValueOf(v).Elem()
+	p.SetZero()
+	documentOf(p.Type()).read(r, p)
+	if !r.done() {
 		return errMalformed
 	}
 	return nil
 }
 
-var errMalformed = errors.New("the bytes are not an event of that name and version")
-
-// decode reads what fits the row's form. The header, which is the same in every event, is read by hand: it has twice as
-// many items as a body, and would cost more than all the rest.
-func decode[B any](r *reader, row *Row) (h header, body any, err error) {
-	if !row.form.fits(r.data) {
-		return h, nil, errMalformed
-	}
-	items := cursor{rest: r.data[1:], words: r.words}
-	if row.Key == "" {
-		items.bytes() // the name
-		items.int()   // the version
-	}
-	h.read(&items)
-	if items.bad {
-		return h, nil, errMalformed
-	}
-	var b B
-	r.data = items.rest
-	err = r.read(&b, nil)
-	return h, b, err
-}
-
-// read takes the header from bytes that fit its form.
-func (h *header) read(c *cursor) {
-	c.next() // the array
-	h.Effective, h.Recorded = c.int(), c.int()
-	copy(h.Actor[:], c.bytes())
-	h.Role = domain.Role(c.word())
-	copy(h.Session[:], c.bytes())
-	copy(h.Organisation[:], c.bytes())
-	h.Rule = c.word()
-	c.next() // the array
-	h.Text = domain.Text{Name: c.word(), Version: c.word(), Language: c.word()}
-}
-
-// A cursor goes through items whose form is known to be right.
-type cursor struct {
-	rest  []byte
-	words map[string]string
-	bad   bool // a number is too large for its place
-}
-
-// next passes the head of an item.
-func (c *cursor) next() (major byte, n uint64) {
-	major, n, c.rest = c.rest[0]>>5, uint64(c.rest[0]&0x1f), c.rest[1:]
-	if n >= 24 {
-		n, c.rest, _ = long(n, c.rest)
-	}
-	return major, n
-}
-
-func (c *cursor) int() int64 {
-	major, n := c.next()
-	c.bad = c.bad || n > math.MaxInt64
-	if major == majorNegative {
-		return -1 - int64(n)
-	}
-	return int64(n)
-}
-
-func (c *cursor) bytes() []byte {
-	_, n := c.next()
-	b := c.rest[:n]
-	c.rest = c.rest[n:]
-	return b
-}
-
-// maxWords is how many texts of headers a reader keeps: roles, rules, names of texts. There are few, and each stands in
-// very many events.
-const maxWords = 256
-
-// word is a text, the same string each time where it has been met before.
-func (c *cursor) word() string {
-	b := c.bytes()
-	if w, ok := c.words[string(b)]; ok || len(b) == 0 {
-		return w
-	}
-	w := string(b)
-	if len(c.words) < maxWords {
-		c.words[w] = w
-	}
-	return w
+// addressable copies a value to where its parts can be reached.
+func addressable(v any) reflect.Value {
+	of := reflect.ValueOf(v)
+	to := reflect.New(of.Type()).Elem()
+	to.Set(of)
+	return to
 }
 
 var sealedForm = shapeOf(reflect.TypeFor[sealedShape]())
 
-// Marshal encodes a value as the canonical bytes of a structure: what views keep at rest.
-func Marshal(v any) ([]byte, error) {
-	var out []byte
-	err := codec.NewEncoderBytes(&out, cbor).Encode(v)
-	return out, err
-}
-
-// Unmarshal decodes what Marshal wrote.
-func Unmarshal(data []byte, v any) error {
-	r := readers.Get().(*reader)
-	defer readers.Put(r)
-	r.data = data
-	return r.read(v, nil)
-}
-
 // Encode makes the record of a fact: canonical bytes, sealed where the catalogue says so. Of the fact it takes ID,
 // Category, Subject, Version, Act, Effective, Rule and Body.
 func (c *Catalogue) Encode(f *Fact, keys Keys) (Record, error) {
-	row, ok := c.RowOf(f.Body)
+	row, ok := c.byType[reflect.TypeOf(f.Body)]
 	if !ok {
 		return Record{}, fmt.Errorf("%T has no row in the catalogue", f.Body)
 	}
@@ -276,35 +226,36 @@ func (c *Catalogue) Encode(f *Fact, keys Keys) (Record, error) {
 		return Record{}, fmt.Errorf("%s does not belong in the stream %s", row.Name, f.Stream())
 	}
 	rec := Record{ID: f.ID, Stream: f.Stream(), Version: f.Version}
+	b, err := row.encode(headerOf(f), f.Body)
+	if err != nil {
+		return Record{}, fmt.Errorf("%s: %w", row.Name, err)
+	}
 	if row.Key == "" {
-		var err error
-		rec.Data, err = row.marshal(openShape[any]{row.Name, row.Version, headerOf(f), f.Body})
-		return rec, err
+		rec.Data = b
+		return rec, nil
 	}
 	owner := row.owner(f.Subject, f.Body)
-	plain, err := row.marshal(plainShape[any]{headerOf(f), f.Body})
-	if err != nil {
-		return Record{}, err
-	}
-	rec.Sealed, err = keys.Seal(owner, plain, associated(&rec, row.Name, row.Version))
+	rec.Sealed, err = keys.Seal(owner, b, associated(&rec, row.Name, row.Version))
 	if err != nil {
 		return Record{}, fmt.Errorf("sealing %s under %s: %w", row.Name, owner, err)
 	}
-	hash := sha256.Sum256(rec.Sealed)
-	rec.Data, err = Marshal(sealedShape{row.Name, row.Version, owner, hash})
+	rec.Data, err = sealedShape{row.Name, row.Version, owner, sha256.Sum256(rec.Sealed)}.encode()
 	return rec, err
 }
 
-// marshal encodes one of the row's values, if it can be read again.
-func (r *Row) marshal(v any) ([]byte, error) {
-	b, err := Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.Name, err)
+func (s sealedShape) encode() ([]byte, error) {
+	w := newWriter()
+	sealedForm.write(w, reflect.ValueOf(&s).Elem())
+	return w.done()
+}
+
+func (s *sealedShape) decode(b []byte) error {
+	r := newReader(b)
+	sealedForm.read(r, reflect.ValueOf(s).Elem())
+	if !r.done() {
+		return errMalformed
 	}
-	if !r.form.fits(b) {
-		return nil, fmt.Errorf("%s has a value that cannot be kept, such as text that is not UTF-8", r.Name)
-	}
-	return b, nil
+	return nil
 }
 
 // associated binds a ciphertext to its place, so that it opens nowhere else.
@@ -333,14 +284,11 @@ func (c *Catalogue) Decode(r *Record, keys Keys) (Fact, error) {
 	if row.Category != f.Category {
 		return f, fmt.Errorf("%s#%d: %s does not belong in this stream", r.Stream, r.Version, row.Name)
 	}
-	rd := readers.Get().(*reader)
 	if row.Key == "" {
-		rd.data = r.Data
-		err = c.body(&f, row, rd)
+		err = c.body(&f, row, r.Data)
 	} else {
-		err = f.close(r, rd)
+		err = f.close(r)
 	}
-	readers.Put(rd)
 	if err != nil {
 		return f, fmt.Errorf("%s at %s#%d: %w", row.Name, r.Stream, r.Version, err)
 	}
@@ -350,9 +298,9 @@ func (c *Catalogue) Decode(r *Record, keys Keys) (Fact, error) {
 	return f, nil
 }
 
-// body reads header and body from what the reader holds, and brings an older shape up to today's.
-func (c *Catalogue) body(f *Fact, row *Row, rd *reader) error {
-	h, b, err := row.decode(rd, row)
+// body reads header and body, and brings an older shape up to today's.
+func (c *Catalogue) body(f *Fact, row *Row, data []byte) error {
+	h, b, err := row.decode(newReader(data), row)
 	if err != nil {
 		return err
 	}
@@ -366,10 +314,9 @@ func (c *Catalogue) body(f *Fact, row *Row, rd *reader) error {
 }
 
 // close reads what is legible of a sealed record without its key.
-func (f *Fact) close(r *Record, rd *reader) error {
+func (f *Fact) close(r *Record) error {
 	var s sealedShape
-	rd.data = r.Data
-	if err := rd.read(&s, sealedForm); err != nil {
+	if err := s.decode(r.Data); err != nil {
 		return err
 	}
 	f.Owner, f.Closed = s.Owner, r
@@ -391,10 +338,7 @@ func (c *Catalogue) Open(f *Fact, keys Keys) error {
 		return nil
 	}
 	if err == nil {
-		rd := readers.Get().(*reader)
-		defer readers.Put(rd)
-		rd.data = plain
-		err = c.body(f, c.byName[f.Name][f.Schema-1], rd)
+		err = c.body(f, c.byName[f.Name][f.Schema-1], plain)
 	}
 	if err != nil {
 		return fmt.Errorf("%s at %s#%d: %w", f.Name, r.Stream, r.Version, err)
@@ -441,28 +385,25 @@ func (c *Catalogue) Check(r *Record) error {
 	if err != nil {
 		return err
 	}
-	rd := readers.Get().(*reader)
-	defer readers.Put(rd)
-	rd.data = r.Data
 	var again []byte
 	if row.Key == "" {
-		h, b, err := row.decode(rd, row)
+		h, b, err := row.decode(newReader(r.Data), row)
 		if err != nil {
 			return err
 		}
-		again, err = Marshal(openShape[any]{row.Name, row.Version, h, b})
+		again, err = row.encode(h, b)
 		if err != nil {
 			return err
 		}
 	} else {
 		var s sealedShape
-		if err := rd.read(&s, sealedForm); err != nil {
+		if err := s.decode(r.Data); err != nil {
 			return err
 		}
 		if hash := sha256.Sum256(r.Sealed); r.Sealed != nil && hash != s.Hash {
 			return errors.New("the ciphertext is not the one that was recorded")
 		}
-		again, err = Marshal(s)
+		again, err = s.encode()
 		if err != nil {
 			return err
 		}

@@ -82,9 +82,13 @@ func (s *Store) Stream(ctx context.Context, stream string, from uint64) iter.Seq
 	s.mu.RLock()
 	h, segments := s.index.head(stream), s.segments
 	s.mu.RUnlock()
+	from = max(from, 1)
+	if h.version < from {
+		return nothing
+	}
 	return func(yield func(eventschema.Record, error) bool) {
 		b := backtrack{id: s.id, segments: segments, stream: stream}
-		err := b.walk(ctx, h, max(from, 1))
+		err := b.walk(ctx, h, from)
 		for i := len(b.steps) - 1; err == nil && i >= 0; i-- {
 			var f frame
 			if f, err = b.frame(i); err == nil {
@@ -99,6 +103,8 @@ func (s *Store) Stream(ctx context.Context, stream string, from uint64) iter.Seq
 		}
 	}
 }
+
+func nothing(func(eventschema.Record, error) bool) {}
 
 // readError is what a reader is told: that a file is closed means that the store is.
 func readError(err error) error {

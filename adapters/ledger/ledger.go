@@ -146,6 +146,7 @@ type Streams[C, B, S any] struct {
 
 // folded is a stream's state up to a version. It is never changed, only replaced.
 type folded[S any] struct {
+	stream   string // its name
 	state    S
 	version  uint64
 	recorded time.Time
@@ -192,7 +193,7 @@ func (s *Streams[C, B, S]) DoAtEnd(ctx context.Context, id domain.ID, by Caller,
 
 // Begin gives the first command of a stream that is new by its random id: nothing is read.
 func (s *Streams[C, B, S]) Begin(ctx context.Context, id domain.ID, by Caller, c C) (Done[S], error) {
-	return s.do(ctx, id, by, c, func(domain.ID) *folded[S] { return new(folded[S]) })
+	return s.do(ctx, id, by, c, func(domain.ID) *folded[S] { return s.empty(id) })
 }
 
 // do decides on the fold that it begins with, or on the stream's end where there is none, and again whenever the stream has
@@ -268,16 +269,16 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 
 // State is the stream's state at its end, with the version there.
 func (s *Streams[C, B, S]) State(ctx context.Context, id domain.ID) (S, uint64, error) {
-	f := s.cached(id)
-	if f != nil {
-		f = &folded[S]{f.state, f.version, f.recorded, slices.Clip(f.recent)} // a command may be adding to the same array
-	}
-	f, err := s.read(ctx, id, f)
+	f, err := s.read(ctx, id, s.cached(id))
 	if err != nil {
 		var none S
 		return none, 0, err
 	}
 	return f.state, f.version, nil
+}
+
+func (s *Streams[C, B, S]) empty(id domain.ID) *folded[S] {
+	return &folded[S]{stream: s.category.Stream(id)}
 }
 
 func (s *Streams[C, B, S]) cached(id domain.ID) *folded[S] {
@@ -288,29 +289,43 @@ func (s *Streams[C, B, S]) cached(id domain.ID) *folded[S] {
 // read brings a fold, or nothing, up to the stream's end and caches it.
 func (s *Streams[C, B, S]) read(ctx context.Context, id domain.ID, f *folded[S]) (*folded[S], error) {
 	if f == nil {
-		f = new(folded[S])
+		f = s.empty(id)
 	}
-	next := *f
-	for r, err := range s.ledger.Store.Stream(ctx, s.category.Stream(id), f.version+1) {
+	var next *folded[S] // copied when there is something to add: most often there is not
+	for r, err := range s.ledger.Store.Stream(ctx, f.stream, f.version+1) {
 		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", s.category.Stream(id), err)
+			return nil, fmt.Errorf("reading %s: %w", f.stream, err)
 		}
-		fact, err := s.ledger.Decode(ctx, &r)
-		if err != nil {
+		if next == nil {
+			copied := *f
+			copied.recent = slices.Clip(f.recent) // a command may be adding to the same array
+			next = &copied
+		}
+		if err := s.fold(ctx, next, &r); err != nil {
 			return nil, err
 		}
-		next.recent = remember(next.recent, done{r.ID, r.Position})
-		next.version = r.Version
-		body, _ := fact.Body.(B) // nil where redacted
-		next.state = s.decider.Evolve(next.state, domain.Event[B]{Act: fact.Act, Effective: fact.Effective, Rule: fact.Rule, Body: body})
-		if fact.Act.At.After(next.recorded) {
-			next.recorded = fact.Act.At
-		}
 	}
-	if next.version > f.version {
-		s.cache.Add(id, &next)
+	if next == nil {
+		return f, nil
 	}
-	return &next, nil
+	s.cache.Add(id, next)
+	return next, nil
+}
+
+// fold adds a record to a fold that nobody else has yet.
+func (s *Streams[C, B, S]) fold(ctx context.Context, f *folded[S], r *eventschema.Record) error {
+	fact, err := s.ledger.Decode(ctx, r)
+	if err != nil {
+		return err
+	}
+	f.recent = remember(f.recent, done{r.ID, r.Position})
+	f.version = r.Version
+	body, _ := fact.Body.(B) // nil where redacted
+	f.state = s.decider.Evolve(f.state, domain.Event[B]{Act: fact.Act, Effective: fact.Effective, Rule: fact.Rule, Body: body})
+	if fact.Act.At.After(f.recorded) {
+		f.recorded = fact.Act.At
+	}
+	return nil
 }
 
 // append encodes the events behind the fold's version, appends them and gives the fold after them.
@@ -330,7 +345,7 @@ func (s *Streams[C, B, S]) append(ctx context.Context, id domain.ID, by Caller, 
 		next.state = s.decider.Evolve(next.state, e)
 		next.recorded = e.Act.At
 	}
-	last, err := s.ledger.Store.Append(ctx, s.category.Stream(id), f.version, records...)
+	last, err := s.ledger.Store.Append(ctx, f.stream, f.version, records...)
 	if err != nil {
 		return nil, err
 	}

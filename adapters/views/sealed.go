@@ -56,7 +56,7 @@ func (t *sealedTable) apply(f *projections.Fact, keys eventschema.Keys) error {
 		}
 	}
 	if f.Position > e.at {
-		t.open[id] = entry[projections.Registrations]{f.Position, t.view.Apply(e.doc, f)}
+		t.open[id] = entry[projections.Registrations]{at: f.Position, doc: t.view.Apply(e.doc, f)}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 const (
 	snapshotDir  = "views"
 	snapshotName = snapshotDir + "/snapshot"
-	magic        = "samtykke views 2\n"
+	magic        = "samtykke views 3\n"
 )
 
 type encoder struct{ b []byte }
@@ -163,6 +164,11 @@ func (d *decoder) doc() (id domain.ID, at uint64, doc []byte, err error) {
 	return id, at, doc, err
 }
 
+// owner is whose key a document is sealed under at rest.
+func (t *Table[V]) owner(id domain.ID) eventschema.Owner {
+	return eventschema.Owner{Kind: cmp.Or(t.view.Under, eventschema.KeyClient), ID: id}
+}
+
 func (t *Table[V]) name() (string, int) { return t.view.Name, t.view.Version }
 
 func (t *Table[V]) save(e *encoder, keys eventschema.Keys) error {
@@ -171,7 +177,7 @@ func (t *Table[V]) save(e *encoder, keys eventschema.Keys) error {
 	for id, entry := range entries {
 		b, err := eventschema.Marshal(entry.doc)
 		if err == nil && t.view.Keeping == projections.SealedAtRest {
-			b, err = keys.Seal(clientKey(id), b, place(t.view.Name, t.view.Version, id))
+			b, err = keys.Seal(t.owner(id), b, place(t.view.Name, t.view.Version, id))
 		}
 		if errors.Is(err, eventschema.ErrGone) {
 			continue
@@ -198,7 +204,7 @@ func (t *Table[V]) load(d *decoder, keys eventschema.Keys) error {
 			return err
 		}
 		if t.view.Keeping == projections.SealedAtRest {
-			if b, err = keys.Open(clientKey(id), b, place(t.view.Name, t.view.Version, id)); errors.Is(err, eventschema.ErrGone) {
+			if b, err = keys.Open(t.owner(id), b, place(t.view.Name, t.view.Version, id)); errors.Is(err, eventschema.ErrGone) {
 				err = nil
 				continue
 			}

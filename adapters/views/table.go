@@ -19,9 +19,10 @@ type Table[V any] struct {
 	days   map[domain.Date]map[domain.ID]struct{}
 }
 
-// An entry is a document and the position of the last fact folded into it.
+// An entry is a document, the position of the last fact folded into it, and the day on which something is due for it.
 type entry[V any] struct {
 	at  uint64
+	due domain.Date
 	doc V
 }
 
@@ -76,14 +77,16 @@ func (t *Table[V]) DueBy(day domain.Date) []domain.ID {
 
 // IsDue tells whether something is due for the id by the start of the day.
 func (t *Table[V]) IsDue(id domain.ID, day domain.Date) bool {
+	_, due := t.GetDue(id, day)
+	return due
+}
+
+// GetDue is Get and IsDue in one.
+func (t *Table[V]) GetDue(id domain.ID, day domain.Date) (doc V, due bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	e, ok := t.docs[id]
-	d := domain.Date(0)
-	if ok && t.view.Due != nil {
-		d = t.view.Due(e.doc)
-	}
-	return d != 0 && d <= day
+	e := t.docs[id]
+	return e.doc, e.due != 0 && e.due <= day
 }
 
 // apply folds a fact into its document. A fact that was folded before changes nothing.
@@ -98,18 +101,19 @@ func (t *Table[V]) apply(f *projections.Fact) {
 	if f.Position <= old.at {
 		return
 	}
-	t.put(id, old, entry[V]{f.Position, t.view.Apply(old.doc, f)})
+	t.put(id, old, entry[V]{at: f.Position, doc: t.view.Apply(old.doc, f)})
 }
 
 // put replaces an entry and moves it in the lists.
 func (t *Table[V]) put(id domain.ID, old, next entry[V]) {
-	t.docs[id] = next
+	if t.view.Due != nil {
+		next.due = t.view.Due(next.doc)
+		move(t.days, id, old.due, next.due)
+	}
 	if t.view.Group != nil {
 		move(t.groups, id, t.view.Group(old.doc), t.view.Group(next.doc))
 	}
-	if t.view.Due != nil {
-		move(t.days, id, t.view.Due(old.doc), t.view.Due(next.doc))
-	}
+	t.docs[id] = next
 }
 
 // move takes an id out of one set and puts it into another; the zero key has no set.
