@@ -7,6 +7,12 @@
 // with the client or on its behalf has been let in there first, by a look-up (package client); the entry says who entered it
 // and how. Sending content, passing on a correction and writing a note show nothing registered, and need no look-up.
 //
+// # Nothing that identifies
+//
+// What people write is free text: answers, comments, corrections, notes, suggestions. A text that looks as if it held a national
+// identity number, an e-mail address or a phone number is refused before anything is recorded, whoever wrote it, and the
+// refusal names the kind and never the text. See Identifying.
+//
 // # Feedback
 //
 // Suggestions and evaluations are linked to nobody. Each stands alone in a stream of its own, decided by Suggest. One link
@@ -130,6 +136,7 @@ const (
 	BadInput  = "bad-input"
 	NotYours  = "not-allowed"
 	NoRequest = "no-such-request"
+	TellsWho  = "identifying" // the text looks as if it told who somebody is
 )
 
 // Longest is the largest free text, in bytes.
@@ -159,9 +166,9 @@ func body(a domain.Act, s State, c Command) (Body, error) {
 	case Finish:
 		return ContentFinished(c), check(own, text(c.Content, 1))
 	case Rate:
-		return Rated(c), check(own, text(c.Content, 1), text(c.Comment, 0), within("A rating", c.Stars, 1, 5))
+		return Rated(c), check(own, text(c.Content, 1), words(c.Comment, 0), within("A rating", c.Stars, 1, 5))
 	case Answer:
-		return Answered(c), check(entered(c.Entered, own, professional), text(c.Task, 1), text(c.Text, 0))
+		return Answered(c), check(entered(c.Entered, own, professional), text(c.Task, 1), words(c.Text, 0))
 	case Assess:
 		return assess(c, entered(c.Entered, own, professional))
 	case AskCorrection:
@@ -170,13 +177,13 @@ func body(a domain.Act, s State, c Command) (Body, error) {
 		if !own {
 			last = 0 // how much there is in the journal is not for an organisation to try out
 		}
-		return asked, check(own || professional, named(asked.Request), named(asked.Sender), text(c.Text, 1), about(c.About, last))
+		return asked, check(own || professional, named(asked.Request), named(asked.Sender), words(c.Text, 1), about(c.About, last))
 	case MakeCorrection:
-		return CorrectionMade(c), check(a.Role == domain.RoleEmployee, open(s, c.Request), text(c.Text, 1))
+		return CorrectionMade(c), check(a.Role == domain.RoleEmployee, open(s, c.Request), words(c.Text, 1))
 	case Send:
 		return ContentSent(c), check(professional, text(c.Content, 1), text(c.Task, 0))
 	case WriteNote:
-		return NoteWritten(c), check(professional, named(c.Note), text(c.Text, 1))
+		return NoteWritten(c), check(professional, named(c.Note), words(c.Text, 1))
 	}
 	panic("unreachable unless a command has no case")
 }
@@ -246,6 +253,14 @@ func text(s string, least int) error {
 	return nil
 }
 
+// words is text that people write, where nothing may tell who somebody is.
+func words(s string, least int) error {
+	if err := text(s, least); err != nil {
+		return err
+	}
+	return unnamed(s)
+}
+
 func within(what string, n, least, most int) error {
 	if n < least || n > most {
 		return domain.Refuse(BadInput, fmt.Sprintf("%s goes from %d to %d.", what, least, most))
@@ -285,7 +300,7 @@ func oneOf[T comparable](v T, allowed ...T) error {
 // but the day.
 var Suggest = domain.Decider[Feedback, Event, State]{
 	Decide: func(a domain.Act, s State, f Feedback) ([]Event, error) {
-		if err := check(true, text(f.Form, 1), text(f.Text, 1), within("A rating", f.Stars, 0, 5)); err != nil {
+		if err := check(true, text(f.Form, 1), words(f.Text, 1), within("A rating", f.Stars, 0, 5)); err != nil {
 			return nil, err
 		}
 		day := domain.DateOf(a.At).Start()
