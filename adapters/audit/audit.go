@@ -1,0 +1,158 @@
+// Package audit is what an auditor may ask of the ledger: who saw what, which attempts were refused, why an event came
+// about, how a client stood at an instant, and the events themselves as a feed.
+//
+// It cannot write. It imports nothing that does, and it holds one capability that leaves a trace: Record, one event in an
+// oversight stream.
+//
+// # Asking is on record first
+//
+// Every question is recorded with its reason before anything is read for it. A question that cannot be recorded is not
+// answered. Each page of an answer is a question of its own, and its record names where the page begins. A feed is recorded
+// when it is opened, from where, and reading on in it is not: else whoever follows the ledger to its end would move the end.
+//
+// What is recorded names ids, instants and positions. A label or a name that somebody was sought by is not in it.
+//
+// # What is shown
+//
+// Look-ups, attempts and states are open events, by random ids. Beside the ids an answer shows the label that the
+// organisation knows a client by, and the names of organisations and professionals, opened under their keys; where a key is
+// gone the name is empty. Nothing that is registered about a client is opened here. In a feed, and where an event is
+// explained, what is sealed stays closed: its name, whose key it is under, its place.
+//
+// # Pages
+//
+// A page is asked for by position, never by number, so that it is the same page whatever is added behind it. No answer says how
+// many rows there are in all. Upto holds the whole answer to the ledger as it stood when the first page was asked for.
+// A page reads at most so many events: one with few rows, or none, may still have a next.
+//
+// # Why whole scans
+//
+// Of a client and of one who reads there is a view that says where their rows stand. Of an organisation, of everybody, and of
+// refused attempts there is none: the ledger is read page by page. So are the organisations when a name is sought.
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"samtykke/domain"
+	"samtykke/domain/client"
+	"samtykke/domain/oversight"
+	"samtykke/domain/rules"
+	"samtykke/eventschema"
+	"samtykke/projections"
+)
+
+// Records is where the ledger is read: ledger.Store without what writes.
+type Records interface {
+	Stream(ctx context.Context, stream string, from uint64) iter.Seq2[eventschema.Record, error]
+	After(ctx context.Context, position uint64) iter.Seq2[eventschema.Record, error]
+	Head(ctx context.Context) (uint64, error)
+}
+
+// Trails are the documents of the view access, by client, or of the view audit, by who reads.
+type Trails interface {
+	Get(id domain.ID) (projections.Trail, bool)
+}
+
+// Cases are the documents of the view caseload, by client.
+type Cases interface {
+	Documents() iter.Seq2[domain.ID, projections.Case]
+}
+
+// An Auditor asks on behalf of one person. All fields are needed.
+type Auditor struct {
+	Records Records
+	Access  Trails
+	Audit   Trails
+	Cases   Cases
+	Rules   rules.Books
+
+	// Open opens what is sealed under the owner's key: names of organisations and professionals. Its error matches
+	// eventschema.ErrGone where the key was destroyed.
+	Open func(ctx context.Context, o eventschema.Owner, ciphertext, associated []byte) ([]byte, error)
+	// Label is the label that the organisation knows a client by; its error matches eventschema.ErrGone where there is none.
+	Label func(ctx context.Context, client domain.ID) (string, error)
+	// StateAt is a client's state at an instant, as far as it was recorded by the instant known.
+	StateAt func(ctx context.Context, client domain.ID, at, known time.Time) (client.State, error)
+	// Reached returns when the views show everything up to the position.
+	Reached func(ctx context.Context, position uint64) error
+	// Now is the clock's instant.
+	Now func() time.Time
+
+	Actor   domain.ID // who asks
+	Session domain.ID
+
+	// Record writes down a question of this person and returns the position of its event when that is durable. It fills in the
+	// basis. Its error is a *domain.Refusal where the person or the reason will not do.
+	Record func(ctx context.Context, q oversight.Queried) (position uint64, err error)
+}
+
+// The codes of refusals. Those of Record come on top.
+const (
+	NotFound = "not-found" // what was asked about is not there
+	Several  = "several"   // what was asked about is not the only one of its kind
+	BadInput = "bad-input"
+)
+
+// ask records a question, and gives the position of its event.
+func (a *Auditor) ask(ctx context.Context, query, about, reason string) (uint64, error) {
+	p, err := a.Record(ctx, oversight.Queried{Query: query, About: about, Reason: reason})
+	if err != nil && domain.Refused(err) == "" {
+		err = fmt.Errorf("recording the question before answering it: %w", err)
+	}
+	return p, err
+}
+
+// fact reads the event at a position, closed where it is sealed. The ledger reaches that far.
+func (a *Auditor) fact(ctx context.Context, position uint64) (eventschema.Fact, error) {
+	for r, err := range a.Records.After(ctx, position-1) {
+		if err != nil {
+			return eventschema.Fact{}, err
+		}
+		return eventschema.Today.Decode(&r, nil)
+	}
+	return eventschema.Fact{}, ctx.Err()
+}
+
+// stream hands on the facts of a stream from a version, opened with the keys, until each wants no more.
+func (a *Auditor) stream(ctx context.Context, name string, from uint64, keys eventschema.Keys, each func(*eventschema.Fact) bool) error {
+	for r, err := range a.Records.Stream(ctx, name, from) {
+		if err != nil {
+			return err
+		}
+		f, err := eventschema.Today.Decode(&r, keys)
+		if err != nil {
+			return err
+		}
+		if !each(&f) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// opening opens and never seals.
+type opening struct {
+	ctx  context.Context
+	open func(context.Context, eventschema.Owner, []byte, []byte) ([]byte, error)
+}
+
+func (o opening) Open(of eventschema.Owner, ciphertext, associated []byte) ([]byte, error) {
+	return o.open(o.ctx, of, ciphertext, associated)
+}
+
+func (opening) Seal(eventschema.Owner, []byte, []byte) ([]byte, error) {
+	return nil, errors.New("an auditor seals nothing")
+}
+
+// instant is a time as people in Norway read it, in RFC 3339; nothing for the zero time.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(domain.Oslo).Format(time.RFC3339)
+}

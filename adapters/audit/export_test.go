@@ -1,0 +1,6 @@
+package audit
+
+// For tests.
+var AllKinds = allKinds
+
+const Reading = reading
