@@ -38,6 +38,7 @@ import (
 	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
+	"samtykke/domain/staff"
 )
 
 // An Owner is whose key an event is sealed under.
@@ -69,6 +70,7 @@ const (
 	RefusedStream      Category = "refused"
 	OversightStream    Category = "oversight"
 	FeedbackStream     Category = "feedback"
+	StaffStream        Category = "staff"
 )
 
 // Stream gives the name of the stream of that kind and id.
@@ -171,6 +173,17 @@ var rows = []Row{
 
 	open[oversight.LookUpRefused](RefusedStream, "lookup.refused", 1),
 	open[oversight.Queried](OversightStream, "oversight.queried", 1),
+	open[oversight.SignInRefused](RefusedStream, "signin.refused", 1),
+
+	open[staff.Employed](StaffStream, "staff.employed", 1),
+	sealed[staff.Named](StaffStream, KeyStaff, "staff.named", 1),
+	sealed[staff.Invited](StaffStream, KeyStaff, "staff.invited", 1),
+	sealed[staff.Accepted](StaffStream, KeyStaff, "staff.invitation-accepted", 1),
+	sealed[staff.Rehashed](StaffStream, KeyStaff, "staff.password-rehashed", 1),
+	sealed[staff.SignedIn](StaffStream, KeyStaff, "staff.signed-in", 1),
+	sealed[staff.SteppedUp](StaffStream, KeyStaff, "staff.stepped-up", 1),
+	sealed[staff.SignedOut](StaffStream, KeyStaff, "staff.signed-out", 1),
+	open[staff.Ended](StaffStream, "staff.ended", 1),
 }
 
 // Catalogue is a set of rows, found by name and version or by the type of a body.

@@ -18,6 +18,7 @@ import (
 	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
+	"samtykke/domain/staff"
 )
 
 // parseDir parses the package's files, tests left out.
@@ -102,6 +103,8 @@ func TestEvolveTotal(t *testing.T) {
 				organisation.Evolve(organisation.State{}, organisation.Event{Body: b})
 			case oversight.Body:
 				oversight.Evolve(oversight.State{}, oversight.Event{Body: b})
+			case staff.Body:
+				staff.Evolve(staff.State{}, staff.Event{Body: b})
 			default:
 				t.Errorf("%T is folded by no package", b)
 			}
@@ -152,7 +155,7 @@ func TestNamesAreLiteral(t *testing.T) {
 }
 
 func TestCategories(t *testing.T) {
-	for _, c := range []Category{ClientStream, JournalStream, OrganisationStream, RefusedStream, OversightStream, FeedbackStream} {
+	for _, c := range []Category{ClientStream, JournalStream, OrganisationStream, RefusedStream, OversightStream, FeedbackStream, StaffStream} {
 		got, subject, err := Split(c.Stream(id(7)))
 		if err != nil || got != c || subject != id(7) {
 			t.Errorf("%s is read as %s, %s, %v", c.Stream(id(7)), got, subject, err)

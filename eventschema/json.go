@@ -58,13 +58,23 @@ func (f Fact) MarshalJSON() ([]byte, error) {
 	case Redacted:
 		s.Redacted = true
 	default:
-		var b bytes.Buffer
-		if err := writeJSON(&b, reflect.ValueOf(f.Body)); err != nil {
+		var err error
+		if s.Body, err = f.Content(); err != nil {
 			return nil, err
 		}
-		s.Body = b.Bytes()
 	}
 	return json.Marshal(s)
+}
+
+// Content is the body alone in that form; null where it is closed or gone.
+func (f Fact) Content() (json.RawMessage, error) {
+	switch f.Body.(type) {
+	case nil, Redacted:
+		return json.RawMessage("null"), nil
+	}
+	var b bytes.Buffer
+	err := writeJSON(&b, reflect.ValueOf(f.Body))
+	return b.Bytes(), err
 }
 
 // writeJSON writes a body's value with its fields in order, under the names of fieldName.

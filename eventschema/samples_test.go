@@ -7,6 +7,7 @@ import (
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
+	"samtykke/domain/staff"
 )
 
 // canary stands in every text of a sample that somebody could have typed: where it turns up, content has leaked.
@@ -78,4 +79,20 @@ var samples = []any{
 		Client: id(0xc1), Handle: id(0x8a), Purpose: client.Effect, Kinds: someKinds, Reason: client.NotShared,
 	},
 	oversight.Queried{Query: "export", About: "canary-period", Basis: oversight.Audit, Reason: "canary: yearly audit", Opened: true},
+	oversight.SignInRefused{As: oversight.AsStaff, Account: id(0xf1), Reason: staff.StepUsed},
+
+	staff.Employed{Account: id(0xf2), Role: domain.RoleAuditor},
+	staff.Named{Name: "canary Revisor", Email: "canary@revisjon.example"},
+	staff.Invited{
+		Account: id(0xf2), Organisation: id(0x01), Login: staff.Hash{0x10, 31: 0x1e}, Code: staff.Hash{0xc0, 31: 0xde},
+		Confirmation: staff.Hash{0xcf, 31: 0xcd}, Until: domain.MustDate("2026-03-10"),
+	},
+	staff.Accepted{
+		Code: staff.Hash{0xc0, 31: 0xde}, Password: staff.Password("$argon2id$v=19$m=19456,t=2,p=1$canarycanarycanary$canary"), Step: 59082511,
+	},
+	staff.Rehashed{Password: staff.Password("$argon2id$v=19$m=65536,t=2,p=1$canarycanarycanary$canary")},
+	staff.SignedIn{Method: staff.PasswordOTP, Step: 59082512},
+	staff.SteppedUp{Method: staff.PasswordOTP, Step: 59082513},
+	staff.SignedOut{},
+	staff.Ended{},
 }

@@ -23,6 +23,7 @@ import (
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
+	"samtykke/domain/staff"
 )
 
 var golden = flag.Bool("golden", false, "write the vectors that are missing, and the schemas")
@@ -66,16 +67,16 @@ func sampleFact(body any) Fact {
 	}
 	text := domain.Text{Name: "sharing", Version: "2025-09-07", Language: "nb"}
 	f.Act = domain.Act{At: at, Actor: id(0xc1), Role: domain.RoleClient, Session: id(0x5e), Text: text}
-	staff := domain.Act{At: at, Actor: id(0xf1), Role: domain.RoleProfessional, Session: id(0x5e), Organisation: id(0x01)}
+	pro := domain.Act{At: at, Actor: id(0xf1), Role: domain.RoleProfessional, Session: id(0x5e), Organisation: id(0x01)}
 	switch body.(type) {
 	case client.FollowUpAsked, client.Lapsed, client.TermsChanged, client.Deactivated:
 		f.Act = domain.Act{At: at, Role: domain.RoleSystem}
 		f.Effective = domain.DateOf(at).Start()
 	case client.Registered, client.Labelled, client.LookedUp, journal.Answered, journal.ContentSent, journal.NoteWritten, oversight.LookUpRefused:
-		f.Act = staff
+		f.Act = pro
 	case organisation.ProfessionalAdded, organisation.ProfessionalNamed, organisation.RoleChanged,
 		organisation.ProfessionalDeactivated, organisation.ProfessionalReactivated:
-		f.Act, f.Rule, f.Subject = staff, rules.General, id(0x01)
+		f.Act, f.Rule, f.Subject = pro, rules.General, id(0x01)
 		f.Act.Role = domain.RoleSuperuser
 	case organisation.Registered, organisation.ContactRecorded, journal.CorrectionMade:
 		f.Act = domain.Act{At: at, Actor: id(0xe1), Role: domain.RoleEmployee, Session: id(0x5e)}
@@ -86,6 +87,12 @@ func sampleFact(body any) Fact {
 	case oversight.Queried:
 		f.Act = domain.Act{At: at, Actor: id(0xa1), Role: domain.RoleAuditor, Session: id(0x5e)}
 		f.Rule, f.Subject, f.Version = rules.General, id(0x42), 1
+	case oversight.SignInRefused: // by nobody, until it is known who it is
+		f.Act = domain.Act{At: at}
+	case staff.Employed, staff.Named, staff.Invited, staff.Ended:
+		f.Act = domain.Act{At: at, Actor: id(0xe1), Role: domain.RoleEmployee, Session: id(0x5e)}
+	case staff.Accepted, staff.Rehashed, staff.SignedIn, staff.SteppedUp, staff.SignedOut:
+		f.Act = domain.Act{At: at, Actor: id(0xf2), Role: domain.RoleAuditor, Session: id(0x5e)}
 	case journal.Feedback: // linked to nobody, and known by its day only
 		day := domain.DateOf(at).Start()
 		f.Act = domain.Act{At: day, Text: domain.Text{Name: "evaluation", Version: "2", Language: "nb"}}
@@ -96,6 +103,8 @@ func sampleFact(body any) Fact {
 		f.Rule = rules.General
 	case RefusedStream:
 		f.Rule, f.Subject, f.Version = rules.General, id(0x41), 1
+	case StaffStream:
+		f.Rule, f.Subject = rules.General, id(0xf2)
 	}
 	return f
 }

@@ -13,8 +13,8 @@
 // # What is sealed
 //
 // A view that is Plain sees sealed events closed and may keep their ciphertext. A view that opens them has its documents
-// sealed under the client's key: always, or at rest where the keeper needs to order by them in memory. Documents of
-// registrations are sealed always; one function in the program opens them (adapters/views).
+// sealed under the key of the client, or member of staff, whose they are: always, or at rest where the keeper needs to order or
+// find by them in memory. Documents of registrations are sealed always; one function in the program opens them (adapters/views).
 //
 // # Adding a view
 //
@@ -37,7 +37,7 @@ type Keeping int
 
 const (
 	Plain        Keeping = iota // no personal content: sealed events come closed
-	SealedAtRest                // opened events; documents sealed under the client's key wherever they are stored
+	SealedAtRest                // opened events; documents sealed wherever they are stored, under the key of whom they are about
 	SealedAlways                // the same, and in memory too
 )
 
@@ -50,6 +50,7 @@ type View[V any] struct {
 	Name    string
 	Version int
 	Keeping Keeping
+	Under   string // the kind of key that documents are sealed under, of the document's id; "": the client's
 	Key     func(*Fact) (domain.ID, bool)
 	Apply   func(V, *Fact) V
 	Group   func(V) domain.ID   // the list the document stands in; zero: none; nil: the view has no lists
@@ -66,6 +67,8 @@ type Views struct {
 	Audit         View[Trail]
 	Codes         View[domain.ID]
 	Handles       View[Handle]
+	Accounts      View[Account]
+	Invitations   View[domain.ID]
 }
 
 // All gives the views.
@@ -79,6 +82,8 @@ func All(books rules.Books) Views {
 		Audit:         audit,
 		Codes:         codes,
 		Handles:       handles,
+		Accounts:      accounts,
+		Invitations:   invitations,
 	}
 }
 
@@ -92,6 +97,8 @@ func (v Views) Each(f func(Fold)) {
 	f(fold(v.Audit))
 	f(fold(v.Codes))
 	f(fold(v.Handles))
+	f(fold(v.Accounts))
+	f(fold(v.Invitations))
 }
 
 // A Fold is a view whose documents' type is put away, for what treats all views alike.

@@ -21,8 +21,10 @@ import (
 	"samtykke/domain/client"
 	"samtykke/domain/domaintest"
 	"samtykke/domain/journal"
+	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
+	"samtykke/domain/staff"
 	"samtykke/eventschema"
 )
 
@@ -157,6 +159,7 @@ func TestKeeping(t *testing.T) {
 	want := map[string]Keeping{
 		"caseload": Plain, "due": Plain, "idle": SealedAtRest, "registrations": SealedAlways,
 		"access": Plain, "audit": Plain, "codes": Plain, "handles": Plain,
+		"accounts": SealedAtRest, "invitations": SealedAtRest,
 	}
 	got := map[string]Keeping{}
 	all.Each(func(f Fold) {
@@ -202,13 +205,17 @@ func (l *ledger) journal(a domain.Act, bodies ...journal.Body) {
 	}
 }
 
+func (l *ledger) staff(a domain.Act, b staff.Body) {
+	l.add(eventschema.StaffStream, pro, a, a.At, rules.General, b)
+}
+
 // anyLedger makes up a ledger of one client's life, with a journal, refused attempts and queries between.
 func anyLedger(t *rapid.T) *ledger {
 	l := new(ledger)
 	domaintest.Client(t, rules.All, rules.AssistertSelvhjelp, domaintest.Noon("2026-01-05"), func(s domaintest.Step) {
 		l.client(s.Events...)
-		own, staff := domaintest.AsClient(s.Act.At), domaintest.AsProfessional(s.Act.At)
-		switch rapid.IntRange(0, 9).Draw(t, "between") {
+		own, them := domaintest.AsClient(s.Act.At), domaintest.AsProfessional(s.Act.At)
+		switch rapid.IntRange(0, 12).Draw(t, "between") {
 		case 0:
 			l.journal(own, journal.LoggedIn{Channel: journal.Web, Browser: rapid.SampledFrom([]string{"Firefox", "Safari", ""}).Draw(t, "browser")})
 		case 1:
@@ -218,15 +225,24 @@ func anyLedger(t *rapid.T) *ledger {
 		case 3:
 			l.journal(own, journal.CorrectionAsked{Request: domaintest.ID(1), Text: "x"}, journal.CorrectionMade{Request: domaintest.ID(1), Text: "y"})
 		case 4:
-			l.journal(staff, journal.Assessed{Instrument: journal.GAD7, Items: []int{1}, Entered: journal.Together}, journal.NoteWritten{Note: domaintest.ID(2)})
+			l.journal(them, journal.Assessed{Instrument: journal.GAD7, Items: []int{1}, Entered: journal.Together}, journal.NoteWritten{Note: domaintest.ID(2)})
 		case 5:
-			l.add(eventschema.RefusedStream, domaintest.ID(byte(len(l.facts))), staff, s.Act.At, rules.General, oversight.LookUpRefused{Client: domaintest.ClientID})
+			l.add(eventschema.RefusedStream, domaintest.ID(byte(len(l.facts))), them, s.Act.At, rules.General, oversight.LookUpRefused{Client: domaintest.ClientID})
 		case 6:
-			l.add(eventschema.OversightStream, domaintest.ID(byte(len(l.facts))), staff, s.Act.At, rules.General, oversight.Queried{Query: "who-saw"})
+			l.add(eventschema.OversightStream, domaintest.ID(byte(len(l.facts))), them, s.Act.At, rules.General, oversight.Queried{Query: "who-saw"})
 		case 7:
 			l.journal(own, journal.Answered{Task: "t"}, journal.ContentSent{Content: "c"})
 		case 8:
 			l.add(eventschema.JournalStream, domaintest.ClientID, domain.Act{}, time.Time{}, "", eventschema.Redacted{})
+		case 9:
+			n := rapid.Byte().Draw(t, "login") % 3
+			l.staff(them, staff.Invited{Account: pro, Login: staff.Hash{n}, Code: staff.Hash{9, n}})
+		case 10:
+			l.staff(them, rapid.SampledFrom([]staff.Body{staff.Accepted{Step: 1}, staff.SignedIn{}, staff.Ended{}}).Draw(t, "staff"))
+		case 11:
+			l.add(eventschema.OrganisationStream, us, them, s.Act.At, rules.General, rapid.SampledFrom([]organisation.Body{
+				organisation.ProfessionalDeactivated{Professional: pro}, organisation.ProfessionalReactivated{Professional: pro},
+			}).Draw(t, "standing"))
 		}
 	})
 	return l
@@ -301,6 +317,8 @@ func TestViews(t *testing.T) {
 		checkView(t, all.Audit, facts, fold(all.Audit).Run)
 		checkView(t, all.Codes, facts, fold(all.Codes).Run)
 		checkView(t, all.Handles, facts, fold(all.Handles).Run)
+		checkView(t, all.Accounts, facts, fold(all.Accounts).Run)
+		checkView(t, all.Invitations, facts, fold(all.Invitations).Run)
 	})
 }
 
@@ -669,6 +687,21 @@ func TestOnlyCoversEveryField(t *testing.T) {
 		}
 		if shown[name] != want {
 			t.Errorf("%s shows under %d kinds", name, shown[name])
+		}
+	}
+}
+
+// Documents of every view can be written down and read back.
+func TestDocumentsHaveAForm(t *testing.T) {
+	views := reflect.ValueOf(all)
+	for i := range views.NumField() {
+		doc := reflect.New(views.Field(i).FieldByName("Apply").Type().Out(0))
+		b, err := eventschema.Marshal(doc.Elem().Interface())
+		if err == nil {
+			err = eventschema.Unmarshal(b, doc.Interface())
+		}
+		if err != nil || !doc.Elem().IsZero() {
+			t.Errorf("%s: %v", views.Type().Field(i).Name, err)
 		}
 	}
 }

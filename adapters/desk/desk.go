@@ -2,6 +2,12 @@
 // needs, and gives the command. It decides nothing itself, and reads nothing registered: that is the door's (package
 // views).
 //
+// # Coming in
+//
+// Clients come in by their code, staff by login name, password and one-time code. Whoever is refused gets one answer, whatever was
+// wrong, after the same reads and one event; what it really was stands in that event. A session holds what it was opened with, and
+// Live asks the ledger whether that still opens: so a change of code, an end or a deactivation ends sessions at once.
+//
 // # Order of writing
 //
 // Where an act touches two streams, the one that permits it comes first. A professional who registers with a client is
@@ -28,8 +34,8 @@ import (
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
+	"samtykke/domain/staff"
 	"samtykke/eventschema"
-	"samtykke/projections"
 )
 
 type (
@@ -49,6 +55,7 @@ type Desk struct {
 	Journals      *Journals
 	Feedback      *Feedback
 	Queries       *views.Oversight
+	Staff         *Staff
 	Books         rules.Books
 	CodeKey       signin.HashKey
 }
@@ -62,6 +69,7 @@ func New(l *ledger.Ledger, k *views.Keeper, books rules.Books, codeKey signin.Ha
 		Journals:      ledger.NewStreams(l, eventschema.JournalStream, journal.Decider),
 		Feedback:      ledger.NewStreams(l, eventschema.FeedbackStream, journal.Suggest),
 		Queries:       ledger.NewStreams(l, eventschema.OversightStream, oversight.Decider),
+		Staff:         ledger.NewStreams(l, eventschema.StaffStream, staff.Decider),
 	}
 	d.Door = &views.Door{
 		Ledger: l, Keeper: k, Clients: d.Clients, Organisations: d.Organisations, Books: books,
@@ -157,35 +165,6 @@ func (d *Desk) NewCode() (signin.Code, error) {
 	return c, err
 }
 
-// ErrCode is the one answer to a code that opens nothing: never given out, replaced, or no longer in use.
-var ErrCode = domain.Refuse(client.WrongCode, "The code is not in use. Check that it is typed as it stands on the slip.")
-
-// LogIn lets a client in by its code, and records the login.
-func (d *Desk) LogIn(ctx context.Context, code signin.Code, how journal.LogIn) (ledger.Caller, error) {
-	hash := client.CodeHash(code.Hash(d.CodeKey))
-	id, ok := d.Keeper.Codes.Get(projections.CodeKey(hash))
-	if !ok {
-		return ledger.Caller{}, ErrCode
-	}
-	session, err := d.Ledger.NewID()
-	if err != nil {
-		return ledger.Caller{}, err
-	}
-	by := ledger.Caller{Actor: id, Role: domain.RoleClient, Session: session}
-	j, _, err := d.Journals.State(ctx, id)
-	if err != nil {
-		return ledger.Caller{}, err
-	}
-	_, err = d.Clients.Do(ctx, id, by, client.LogIn{Code: hash, LastLogin: j.LastLogin})
-	if domain.Refused(err) != "" {
-		return ledger.Caller{}, ErrCode
-	}
-	if err == nil {
-		_, err = d.Journals.Do(ctx, id, by, how)
-	}
-	return by, err
-}
-
 // Act gives one of the client's own commands about itself: sharing, follow-up, restriction. An answer about sharing names
 // the text that was shown.
 func (d *Desk) Act(ctx context.Context, by ledger.Caller, c client.Command) (ledger.Done[client.State], error) {
@@ -207,18 +186,13 @@ func (d *Desk) Act(ctx context.Context, by ledger.Caller, c client.Command) (led
 // inUse refuses a caller whose code is no longer in use by now, whether or not that has been written down: a session that
 // outlived its code opens nothing.
 func (d *Desk) inUse(ctx context.Context, by ledger.Caller) error {
-	s, _, err := d.Clients.State(ctx, by.Actor)
-	if err != nil {
+	s, used, err := d.codeInUse(ctx, by.Actor)
+	switch {
+	case err != nil:
 		return err
-	}
-	if by.Role != domain.RoleClient || !s.Registered() {
+	case by.Role != domain.RoleClient || !s.Registered():
 		return domain.Refuse(client.NotYours, "Only the client can do this.")
-	}
-	j, _, err := d.Journals.State(ctx, by.Actor)
-	if err != nil {
-		return err
-	}
-	if s.Deactivated || s.Idle(d.Books, j.LastLogin, d.Ledger.Now()) {
+	case !used:
 		return domain.Refuse(client.IsDeactivated, "The code is no longer in use.")
 	}
 	return nil

@@ -105,12 +105,13 @@ var (
 	answer = journal.Answer{Task: "t", Text: "x"}
 )
 
-// A code opens until it is replaced, the new one from then on; every other gets the one answer, and writes nothing.
+// A code opens until it is replaced, the new one from then on; every other gets the one answer, and is on record.
 func TestCodes(t *testing.T) {
 	c := newCounter(t)
-	by, err := c.LogIn(t.Context(), c.reg.Code, login)
+	s, err := c.LogIn(t.Context(), c.reg.Code, login)
 	c.must(err)
-	if by.Actor != c.reg.Client || by.Role != domain.RoleClient || by.Session.IsZero() {
+	by := desk.CallerOf(&s)
+	if by.Actor != c.reg.Client || by.Role != domain.RoleClient || by.Session.IsZero() || s.Channel != "web" || s.Position != 7 {
 		t.Error("let in as somebody else")
 	}
 	c.wrote("a login", "journal.logged-in")
@@ -119,15 +120,16 @@ func TestCodes(t *testing.T) {
 	if _, err := c.LogIn(t.Context(), next, login); !errors.Is(err, desk.ErrCode) {
 		t.Errorf("a code never given out: %v", err)
 	}
-	c.wrote("a wrong code", "")
+	c.wrote("a wrong code", "signin.refused")
 	c.must(c.RotateCode(t.Context(), by, c.reg.Code, next))
 	if _, err := c.LogIn(t.Context(), c.reg.Code, login); !errors.Is(err, desk.ErrCode) {
 		t.Errorf("the old code, before the views know: %v", err)
 	}
-	c.wrote("a new code", "code.rotated")
+	c.wrote("a new code, and the old one", "code.rotated signin.refused")
 	if _, err := c.LogIn(t.Context(), c.reg.Code, login); !errors.Is(err, desk.ErrCode) {
 		t.Errorf("the old code: %v", err)
 	}
+	c.wrote("the old code", "signin.refused")
 	if _, err = c.LogIn(t.Context(), next, login); err != nil {
 		t.Errorf("the new code: %v", err)
 	}
@@ -136,7 +138,7 @@ func TestCodes(t *testing.T) {
 	if _, err := c.LogIn(t.Context(), next, login); !errors.Is(err, desk.ErrCode) {
 		t.Errorf("after twelve months without a login: %v", err)
 	}
-	c.wrote("a login that came too late", "")
+	c.wrote("a login that came too late", "signin.refused")
 }
 
 // What a professional enters for a client stands behind the look-up that let it in; where that fails or is refused,
@@ -221,6 +223,7 @@ func TestLostRegistration(t *testing.T) {
 	if _, err := c.LogIn(t.Context(), r.Code, login); !errors.Is(err, desk.ErrCode) {
 		t.Errorf("its code: %v", err)
 	}
+	c.wrote("its code", "signin.refused")
 	stranger := c.boss
 	stranger.Actor = c.id()
 	if _, err := c.RegisterClient(t.Context(), stranger); domain.Refused(err) != organisation.NotActive {

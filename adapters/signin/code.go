@@ -1,4 +1,5 @@
-// Package signin lets people in: clients by the code they were given.
+// Package signin lets people in: clients by the code they were given, staff by a password and a one-time code. It makes and checks
+// what they show, holds who is signed in, and limits how often somebody may try. What is on record of it, package desk writes.
 //
 // # Codes
 //
@@ -27,10 +28,25 @@
 //
 // Thirty-one characters would give 84 bits in as many places, and bring two of the pairs back that people confuse in
 // handwriting. Eighty bits behind a limit on attempts are plenty.
+//
+// # Invitations
+//
+// Staff are invited by a code of the same kind, and a confirmation code of eight characters, the last of which is a check
+// character: 29^7 = 17,249,876,309 confirmations. The two are handed over by different media; one without the other opens nothing.
+//
+// # Passwords and one-time codes
+//
+// A password has 12 to 128 characters, is none of the most used, and does not hold the person's own name at sign-in. It is kept
+// as Argon2id (RFC 9106) with the cost that OWASP asks for. One-time codes are those of RFC 6238: SHA-1, six digits, 30 seconds,
+// one step of tolerance to either side. Their secret is kept nowhere: it is the HMAC, under the HashKey, of the account and the
+// invitation that it was set up with.
+//
+// # Sessions and limits
+//
+// Both are in the memory of one process, and bounded. They take the instant as an argument and read no clock.
 package signin
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -113,10 +129,7 @@ func (c Code) Slip() string {
 // Hash is what may be stored of a code: HMAC-SHA-256 of the label and the secret, under a key that is not in the
 // ledger. Without the key, a stolen hash cannot even be tried against guesses. A code is found by its hash.
 func (c Code) Hash(key HashKey) [sha256.Size]byte {
-	mac := hmac.New(sha256.New, key.bytes())
-	mac.Write([]byte("samtykke client code 1\x00"))
-	mac.Write(c.whole()[:])
-	return [sha256.Size]byte(mac.Sum(nil))
+	return key.hash("samtykke client code 1", c.whole()[:])
 }
 
 // SameHash compares two hashes in a time that does not depend on them.
@@ -178,6 +191,8 @@ const (
 	LabelMistyped MistakeKind = "label-mistyped"
 	// SecretMistyped: the first group fits, the whole does not. If one character is wrong, it is in the last three groups.
 	SecretMistyped MistakeKind = "secret-mistyped"
+	// ConfirmationMistyped: a confirmation code does not fit its check character.
+	ConfirmationMistyped MistakeKind = "confirmation-mistyped"
 )
 
 func (m *Mistake) Error() string {
@@ -188,6 +203,8 @@ func (m *Mistake) Error() string {
 		return fmt.Sprintf("character %d is never used in a code", m.Place)
 	case LabelMistyped:
 		return "something is mistyped in the first group"
+	case ConfirmationMistyped:
+		return "something is mistyped in the confirmation code"
 	default:
 		return "something is mistyped after the first group"
 	}

@@ -2,6 +2,8 @@ package signin
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -12,11 +14,13 @@ import (
 	"samtykke/adapters/disk"
 )
 
-// A HashKey is the secret under which codes are hashed: 32 random bytes in a file of their own.
+// A HashKey is the secret under which codes and login names are hashed, and from which the secrets of one-time codes follow: 32
+// random bytes in a file of their own.
 //
-// If the file is lost, no stored hash fits any code again, and no client gets in with the code on the slip. If it leaks
-// together with the ledger, codes can still not be guessed: a secret has 82 bits. Keep it beside the ledger, not in it, and
-// back it up apart from it. It prints as "[hash key]"; the zero HashKey is none.
+// If the file is lost, no stored hash fits any code again, no client gets in with the code on the slip, and no member of staff
+// without a new invitation. If it leaks together with the ledger, codes can still not be guessed: a secret has 82 bits. If the keys
+// of staff leak as well, one-time codes can be made, and the password is all that is left. Keep it beside the ledger, not in it,
+// and back it up apart from it. It prints as "[hash key]"; the zero HashKey is none.
 type HashKey struct {
 	key func() *[hashKeySize]byte // in a function, because no printer looks into one, whatever holds the HashKey
 }
@@ -98,6 +102,16 @@ func folder(name string) string {
 		return dir
 	}
 	return ""
+}
+
+// hash is the HMAC-SHA-256 of a text, for a use that no other hash is taken for.
+func (k HashKey) hash(use string, text ...[]byte) [sha256.Size]byte {
+	mac := hmac.New(sha256.New, k.bytes())
+	mac.Write([]byte(use + "\x00"))
+	for _, t := range text {
+		mac.Write(t)
+	}
+	return [sha256.Size]byte(mac.Sum(nil))
 }
 
 func (k HashKey) bytes() []byte {

@@ -152,8 +152,8 @@ func (d *Door) standing(ctx context.Context, by ledger.Caller) error {
 // much.
 func (d *Door) find(by ledger.Caller, handle domain.ID) (id domain.ID, known bool, err error) {
 	h, ok := d.Keeper.Handles.Get(handle)
-	if a, _ := d.Keeper.Idle.Get(h.Client); ok && h.Organisation == by.Organisation && !a.State.Deactivated &&
-		!d.Keeper.Idle.IsDue(h.Client, domain.DateOf(d.Ledger.Now())) {
+	a, idle := d.Keeper.Idle.GetDue(h.Client, domain.DateOf(d.Ledger.Now()))
+	if ok && h.Organisation == by.Organisation && !a.State.Deactivated && !idle {
 		return h.Client, true, nil
 	}
 	decoy, err := d.Ledger.NewID()
@@ -384,13 +384,21 @@ func (d *Door) Label(ctx context.Context, id domain.ID) (string, error) {
 // atOnce is how many look-ups of one overview wait for the disk together, unless the door says otherwise.
 const atOnce = 128
 
-// Overview is the caseload with what is registered about each client that shares: one look-up for each, in an append of
-// its own. A client whose look-up is refused or fails shows nothing; the error is that of the caseload only.
+// Overview is the caseload with what is registered about each client that shares.
 func (d *Door) Overview(ctx context.Context, by ledger.Caller, kinds []client.Kind) ([]Row, error) {
 	rows, err := d.Caseload(ctx, by)
 	if err != nil {
 		return nil, err
 	}
+	if err := d.Fill(ctx, by, rows, kinds); err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// Fill adds what is registered to rows of the caseload, for each client that shares: one look-up for each, in an append of
+// its own. A client whose look-up is refused or fails shows nothing; the error is that of the reader's standing only.
+func (d *Door) Fill(ctx context.Context, by ledger.Caller, rows []Row, kinds []client.Kind) error {
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, cmp.Or(d.AtOnce, atOnce))
 	for i := range rows {
@@ -410,10 +418,7 @@ func (d *Door) Overview(ctx context.Context, by ledger.Caller, kinds []client.Ki
 		})
 	}
 	wait.Wait()
-	if err := d.standing(ctx, by); err != nil {
-		return nil, err
-	}
-	return rows, nil
+	return d.standing(ctx, by)
 }
 
 // StateAt is a client's state at an instant, from its streams: what was true then, as far as it was recorded by the

@@ -49,6 +49,9 @@ type Keeper struct {
 	Codes    *Table[domain.ID]
 	Handles  *Table[projections.Handle]
 
+	Accounts    *Table[projections.Account]
+	Invitations *Table[domain.ID]
+
 	registrations *sealedTable
 	ledger        *ledger.Ledger
 	books         rules.Books
@@ -68,6 +71,7 @@ func NewKeeper(l *ledger.Ledger, books rules.Books) *Keeper {
 	return &Keeper{
 		Caseload: newTable(v.Caseload), Due: newTable(v.Due), Idle: newTable(v.Idle), Access: newTable(v.Access),
 		Audit: newTable(v.Audit), Codes: newTable(v.Codes), Handles: newTable(v.Handles),
+		Accounts: newTable(v.Accounts), Invitations: newTable(v.Invitations),
 		registrations: newSealedTable(v.Registrations),
 		ledger:        l, books: books, moved: make(chan struct{}),
 	}
@@ -85,7 +89,7 @@ type table interface {
 
 // tables are all views in the order they are stored in.
 func (k *Keeper) tables() []table {
-	return []table{k.Caseload, k.Due, k.Idle, k.registrations, k.Access, k.Audit, k.Codes, k.Handles}
+	return []table{k.Caseload, k.Due, k.Idle, k.registrations, k.Access, k.Audit, k.Codes, k.Handles, k.Accounts, k.Invitations}
 }
 
 // Cursor is the position up to which every view has been folded.
@@ -178,13 +182,15 @@ func (k *Keeper) fold(f *eventschema.Fact, keys eventschema.Keys) error {
 	k.Audit.apply(f)
 	k.Codes.apply(f)
 	k.Handles.apply(f)
-	if f.Closed != nil && f.Category != eventschema.JournalStream {
-		return nil // of sealed events, the views that open want the journal's only
+	if f.Closed != nil && f.Category != eventschema.JournalStream && f.Category != eventschema.StaffStream {
+		return nil // of sealed events, the views that open want the journal's and those of accounts only
 	}
 	if err := eventschema.Today.Open(f, keys); err != nil {
 		return err
 	}
 	k.Idle.apply(f)
+	k.Accounts.apply(f)
+	k.Invitations.apply(f)
 	return k.registrations.apply(f, keys)
 }
 
@@ -321,6 +327,8 @@ func (k *Keeper) differences(ctx context.Context, again *Keeper) ([]string, erro
 	diffs = append(diffs, differ(k.Audit, again.Audit)...)
 	diffs = append(diffs, differ(k.Codes, again.Codes)...)
 	diffs = append(diffs, differ(k.Handles, again.Handles)...)
+	diffs = append(diffs, differ(k.Accounts, again.Accounts)...)
+	diffs = append(diffs, differ(k.Invitations, again.Invitations)...)
 	sealed, err := k.registrations.differ(again.registrations, keys)
 	return append(diffs, sealed...), err
 }
@@ -408,6 +416,7 @@ func (k *Keeper) Load(ctx context.Context, d disk.Disk) error {
 	}
 	k.Caseload, k.Due, k.Idle, k.registrations = fresh.Caseload, fresh.Due, fresh.Idle, fresh.registrations
 	k.Access, k.Audit, k.Codes, k.Handles = fresh.Access, fresh.Audit, fresh.Codes, fresh.Handles
+	k.Accounts, k.Invitations = fresh.Accounts, fresh.Invitations
 	k.cursor = dec.cursor
 	return nil
 }

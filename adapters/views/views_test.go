@@ -163,6 +163,10 @@ func (h *house) foldsAgree(k *views.Keeper) {
 			got = documents(k.Codes)
 		case "handles":
 			got = documents(k.Handles)
+		case "accounts":
+			got = documents(k.Accounts)
+		case "invitations":
+			got = documents(k.Invitations)
 		case "registrations":
 			h.registrationsAgree(k, want)
 			return

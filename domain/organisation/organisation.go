@@ -91,8 +91,12 @@ func (RoleChanged) fact()             {}
 func (ProfessionalDeactivated) fact() {}
 func (ProfessionalReactivated) fact() {}
 
-// A Member is a professional's standing.
-type Member struct{ Active, Superuser bool }
+// A Member is a professional's standing. Since is the version of the stream at which it became what it is: whoever leaves and
+// comes back has another standing than before.
+type Member struct {
+	Active, Superuser bool
+	Since             uint64
+}
 
 // State is what deciding needs of an organisation.
 type State struct {
@@ -158,6 +162,7 @@ func (s State) with(id domain.ID, m Member) State {
 	if members == nil {
 		members = map[domain.ID]Member{}
 	}
+	m.Since = s.Version
 	members[id] = m
 	s.Members = members
 	return s
@@ -333,22 +338,24 @@ func check(c Contact) error {
 	if !ValidNumber(c.Number) {
 		return domain.Refuse(BadInput, "The organisation number is not valid: nine digits, the last of which is a check digit.")
 	}
-	return firstOf(name("The organisation's name", c.Name), name("The contact person's name", c.Person), email(c.Email), phone(c.Phone))
+	return firstOf(CheckName("The organisation's name", c.Name), CheckName("The contact person's name", c.Person), CheckEmail(c.Email), phone(c.Phone))
 }
 
 func checkPerson(p Professional) error {
-	return firstOf(name("The first name", p.FirstName), name("The last name", p.LastName), name("The workplace", p.Workplace),
-		name("The position", p.Position), email(p.Email), phone(p.Phone))
+	return firstOf(CheckName("The first name", p.FirstName), CheckName("The last name", p.LastName), CheckName("The workplace", p.Workplace),
+		CheckName("The position", p.Position), CheckEmail(p.Email), phone(p.Phone))
 }
 
-func name(what, s string) error {
+// CheckName refuses what cannot be a name, or a line of text of that length.
+func CheckName(what, s string) error {
 	if strings.TrimSpace(s) == "" || len(s) > 200 || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		return domain.Refuse(BadInput, what+" is missing, too long, or has characters that cannot be stored.")
 	}
 	return nil
 }
 
-func email(s string) error {
+// CheckEmail refuses what is no e-mail address alone.
+func CheckEmail(s string) error {
 	a, err := mail.ParseAddress(s)
 	if err != nil || a.Address != s || len(s) > 254 {
 		return domain.Refuse(BadInput, "The e-mail address is not valid.")

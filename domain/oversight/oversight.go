@@ -1,5 +1,5 @@
 // Package oversight holds what is recorded about those who watch, each in a stream of its own: an attempt to look up a
-// client that was refused, and a query that an auditor or an employee made.
+// client that was refused, a sign-in that was refused, and a query that an auditor or an employee made.
 //
 // A refused attempt is not in the client's stream, so that nobody outside can make that grow or contend for it, and so
 // that refusing costs the same whether or not there is such a client. It names the client where there is one: the client
@@ -33,6 +33,22 @@ type LookUpRefused struct {
 	Reason  string
 }
 
+// SignInRefused: somebody tried to come in and was refused: as a client by a code, or as staff. Reason is the code of the
+// refusal as it really was; who tried was told the same whatever it was. Nothing that was typed is here, nor where it came from.
+type SignInRefused struct {
+	As      As
+	Account domain.ID // whose code, login or invitation it was; zero: nobody's
+	Reason  string
+}
+
+// As is what somebody tried to come in as.
+type As string
+
+const (
+	AsClient As = "client"
+	AsStaff  As = "staff"
+)
+
 // Queried: somebody asked the ledger, on the basis and for the reason given, and before the answer.
 type Queried struct {
 	Query  string // who-saw, why, state, export
@@ -62,6 +78,7 @@ func BasisOf(r domain.Role) Basis {
 }
 
 func (LookUpRefused) fact() {}
+func (SignInRefused) fact() {}
 func (Queried) fact()       {}
 
 // State tells whether the stream has its one event.
@@ -71,7 +88,7 @@ type State struct{ Recorded bool }
 func Evolve(s State, e Event) State {
 	switch b := e.Body.(type) {
 	case nil:
-	case LookUpRefused, Queried:
+	case LookUpRefused, SignInRefused, Queried:
 		s.Recorded = true
 	default:
 		panic(fmt.Sprintf("oversight.Evolve has no case for %T", b))

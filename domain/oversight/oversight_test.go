@@ -59,3 +59,12 @@ func TestRefusedAttempt(t *testing.T) {
 			When(AsProfessional(at), b).ThenNothing()
 	}
 }
+
+// A refused sign-in is recorded, whoever it was or was not, once.
+func TestRefusedSignIn(t *testing.T) {
+	for _, account := range []domain.ID{ClientID, {}} {
+		b := oversight.SignInRefused{As: oversight.AsStaff, Account: account, Reason: "wrong-password"}
+		nobody := domain.Act{At: at}
+		Of(t, oversight.Decider).When(nobody, b).Then(event(nobody, b)).When(nobody, b).ThenNothing()
+	}
+}
