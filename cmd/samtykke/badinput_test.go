@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"samtykke/adapters/desk"
 	"samtykke/adapters/disk"
 	"samtykke/adapters/disk/simdisk"
 	"samtykke/adapters/views"
@@ -40,8 +41,9 @@ func inhabited(t *testing.T, d disk.Disk) *rig {
 		g, _, err := r.guest()
 		r.must(err)
 		r.must(r.sys.settle(t.Context()))
-		g.by, err = r.sys.desk.LogIn(t.Context(), g.code, journal.LogIn{Channel: journal.Web, Browser: "B", System: "S"})
+		in, err := r.sys.desk.LogIn(t.Context(), g.code, journal.LogIn{Channel: journal.Web, Browser: "B", System: "S"})
 		r.must(err)
+		g.by = desk.CallerOf(&in)
 		_, err = r.sys.desk.Clients.Do(t.Context(), g.by.Actor, g.by, client.Grant{Occasion: client.Settings})
 		r.must(err)
 		_, err = r.sys.desk.Register(t.Context(), g.by, journal.Answer{Task: "t", Text: "x", Entered: journal.ByClient})

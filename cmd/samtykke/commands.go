@@ -19,6 +19,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"samtykke/adapters/audit"
 	"samtykke/adapters/ledger"
 	"samtykke/domain"
 	"samtykke/domain/oversight"
@@ -74,7 +75,13 @@ func (a askFlags) caller() (ledger.Caller, error) {
 	return ledger.Caller{Actor: domain.Derive(eventschema.ServiceID, []byte("query by "+name)), Role: domain.Role(a.Role)}, nil
 }
 
-// record puts the query on record, and gives the position of its event.
+// auditor is what the one who asks may ask.
+func (a askFlags) auditor(s *system) (*audit.Auditor, error) {
+	by, err := a.caller()
+	return s.auditor(by), err
+}
+
+// record puts a query on record, and gives the position of its event.
 func (a askFlags) record(ctx context.Context, s *system, q oversight.Queried) (uint64, error) {
 	by, err := a.caller()
 	if err != nil {
@@ -82,22 +89,15 @@ func (a askFlags) record(ctx context.Context, s *system, q oversight.Queried) (u
 	}
 	q.Reason = a.Reason
 	p, err := s.ask(ctx, by, q)
-	if domain.Refused(err) != "" {
-		return 0, usage("%v", err)
-	}
-	return p, err
+	return p, refused("", err)
 }
 
-// missing answers a query about what is not there, which is on record like any other, without what was typed.
-func (a askFlags) missing(ctx context.Context, s *system, query, flag string, err error) error {
-	gone, ok := errors.AsType[notFound](err)
-	if !ok {
-		return err
+// refused makes a wrong command line of a refusal, and leaves any other error as it is.
+func refused(flag string, err error) error {
+	if domain.Refused(err) != "" {
+		return usage("%s%v", flag, err)
 	}
-	if _, err := a.record(ctx, s, oversight.Queried{Query: query, About: "something that is not there"}); err != nil {
-		return err
-	}
-	return usage("%s%v", flag, gone)
+	return err
 }
 
 // answer prints a value as indented JSON.
@@ -143,6 +143,14 @@ func parseInstant(flag, s string) (time.Time, error) {
 	return t.UTC(), nil
 }
 
+// instant is a time as people in Norway read it; nothing for the zero time.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(domain.Oslo).Format(time.RFC3339)
+}
+
 type whoSawCmd struct {
 	dataFlag
 	askFlags
@@ -155,7 +163,7 @@ type whoSawCmd struct {
 }
 
 func (c *whoSawCmd) Run(env *surroundings) error {
-	var q sawQuery
+	var q audit.Query
 	var err error
 	for _, v := range []struct {
 		flag, s string
@@ -166,38 +174,56 @@ func (c *whoSawCmd) Run(env *surroundings) error {
 		}
 	}
 	return c.with(env, func(s *system) error {
-		for _, v := range []struct {
-			flag, ref string
-			find      func(context.Context, string) (domain.ID, error)
-			to        *domain.ID
-		}{
-			{"client", c.Client, s.find, &q.Client},
-			{"professional", c.Professional, s.findProfessional, &q.Professional},
-			{"organisation", c.Organisation, s.findOrganisation, &q.Organisation},
-		} {
-			if v.ref == "" {
-				continue
-			}
-			var err error
-			if *v.to, err = v.find(env.ctx, v.ref); err != nil {
-				return c.missing(env.ctx, s, "who-saw", "--"+v.flag+": ", err)
-			}
-		}
-		if _, err := c.record(env.ctx, s, oversight.Queried{Query: "who-saw", About: q.String()}); err != nil {
-			return err
-		}
-		rows, err := s.whoSaw(env.ctx, q)
+		a, err := c.auditor(s)
 		if err != nil {
 			return err
 		}
+		if err := c.find(env.ctx, a, &q); err != nil {
+			return err
+		}
+		rows := []audit.Sighting{}
+		for page := (audit.Page{Limit: audit.MaxLimit}); ; {
+			seen, err := a.WhoSaw(env.ctx, c.Reason, q, page)
+			if err != nil {
+				return refused("", err)
+			}
+			rows = append(rows, seen.Rows...)
+			if page.After, page.Upto = seen.Next, seen.Upto; seen.Next == 0 {
+				break
+			}
+		}
 		if c.JSON {
-			return answer(env.stdout, append([]sighting{}, rows...))
+			return answer(env.stdout, rows)
 		}
 		return printSightings(env.stdout, rows)
 	})
 }
 
-func printSightings(to io.Writer, rows []sighting) error {
+// find gives the query those who are meant by names and labels.
+func (c *whoSawCmd) find(ctx context.Context, a *audit.Auditor, q *audit.Query) error {
+	for _, v := range []struct {
+		flag, ref string
+		find      func(context.Context, string, string) (domain.ID, error)
+		to        *domain.ID
+	}{
+		{"organisation", c.Organisation, a.FindOrganisation, &q.Organisation},
+		{"professional", c.Professional, a.FindProfessional, &q.Professional},
+		{"client", c.Client, func(ctx context.Context, reason, ref string) (domain.ID, error) {
+			return a.FindClient(ctx, reason, ref, q.Organisation)
+		}, &q.Client},
+	} {
+		if v.ref == "" {
+			continue
+		}
+		var err error
+		if *v.to, err = v.find(ctx, c.Reason, v.ref); err != nil {
+			return refused("--"+v.flag+": ", err)
+		}
+	}
+	return nil
+}
+
+func printSightings(to io.Writer, rows []audit.Sighting) error {
 	if len(rows) == 0 {
 		_, err := fmt.Fprintln(to, "Nobody.")
 		return err
@@ -241,12 +267,13 @@ func (c *whyCmd) Run(env *surroundings) error {
 		return usage("the position is a number from 1")
 	}
 	return c.with(env, func(s *system) error {
-		x, err := s.why(env.ctx, position)
+		a, err := c.auditor(s)
 		if err != nil {
-			return c.missing(env.ctx, s, "why", "", err)
-		}
-		if _, err := c.record(env.ctx, s, oversight.Queried{Query: "why", About: "position " + c.Position}); err != nil {
 			return err
+		}
+		x, err := a.Why(env.ctx, c.Reason, position)
+		if err != nil {
+			return refused("", err)
 		}
 		if c.JSON {
 			return answer(env.stdout, x)
@@ -283,9 +310,10 @@ func eventLine(f *eventschema.Fact) string {
 type stateCmd struct {
 	dataFlag
 	askFlags
-	Client string `required:"" placeholder:"LABEL" help:"The client, by label or id."`
-	At     string `placeholder:"TIME" help:"At this date or instant; now, if not given."`
-	Known  string `placeholder:"TIME" help:"As far as it was recorded by this date or instant."`
+	Client       string `required:"" placeholder:"LABEL" help:"The client, by label or id."`
+	Organisation string `placeholder:"NAME" help:"Whose client, by name or id, where several organisations have the label."`
+	At           string `placeholder:"TIME" help:"At this date or instant; now, if not given."`
+	Known        string `placeholder:"TIME" help:"As far as it was recorded by this date or instant."`
 }
 
 func (c *stateCmd) Run(env *surroundings) error {
@@ -298,23 +326,23 @@ func (c *stateCmd) Run(env *surroundings) error {
 		return err
 	}
 	return c.with(env, func(s *system) error {
-		if at.IsZero() {
-			at = s.ledger.Now()
-		}
-		if known.IsZero() {
-			known = s.ledger.Now()
-		}
-		id, err := s.find(env.ctx, c.Client)
+		a, err := c.auditor(s)
 		if err != nil {
-			return c.missing(env.ctx, s, "state", "--client: ", err)
-		}
-		st, err := s.stateAt(env.ctx, id, at, known)
-		if err != nil {
-			return c.missing(env.ctx, s, "state", "", err)
-		}
-		about := "client " + id.String() + " at " + instant(at)
-		if _, err := c.record(env.ctx, s, oversight.Queried{Query: "state", About: about}); err != nil {
 			return err
+		}
+		org := domain.ID{}
+		if c.Organisation != "" {
+			if org, err = a.FindOrganisation(env.ctx, c.Reason, c.Organisation); err != nil {
+				return refused("--organisation: ", err)
+			}
+		}
+		id, err := a.FindClient(env.ctx, c.Reason, c.Client, org)
+		if err != nil {
+			return refused("--client: ", err)
+		}
+		st, err := a.State(env.ctx, c.Reason, id, at, known)
+		if err != nil {
+			return refused("", err)
 		}
 		if c.JSON {
 			return answer(env.stdout, st)
@@ -324,7 +352,7 @@ func (c *stateCmd) Run(env *surroundings) error {
 	})
 }
 
-func printState(to io.Writer, st standing) {
+func printState(to io.Writer, st audit.Standing) {
 	fmt.Fprintf(to, "Client %s at %s\n", st.Client, instant(st.At))
 	fmt.Fprintf(to, "  %s since %s: %s\n", st.Status, instant(st.Since), st.Reason)
 	if st.Until != nil {

@@ -21,8 +21,20 @@ type demoCmd struct {
 	Clients int    `default:"200" help:"How many clients."`
 	Weeks   int    `default:"60" help:"How many weeks they live through."`
 	Seed    uint64 `default:"1" help:"The same seed makes the same history."`
-	Start   string `default:"2025-01-20" placeholder:"DATE" help:"The first day; a Monday reads best."`
+	Start   string `placeholder:"DATE" help:"The first day; a Monday reads best. If not given, the demo ends this week."`
 	Answers string `placeholder:"FILE" help:"Answers to PHQ-9 as CSV: person,week,item1,...,item9,difficulty,total. Without it, answers are drawn from the seed."`
+}
+
+// earliest is the first Monday on which both services are offered.
+var earliest = domain.MustDate("2025-01-20")
+
+// firstDay is the day given, or the Monday from which the demo ends in the week of now.
+func (c *demoCmd) firstDay(now time.Time) (domain.Date, error) {
+	if c.Start != "" {
+		return domain.ParseDate(c.Start)
+	}
+	start := domain.DateOf(now).AddDays(-7 * c.Weeks)
+	return max(earliest, start-(start-earliest)%7), nil
 }
 
 // unfinished is a file in the data directory while a demo is made there.
@@ -31,7 +43,11 @@ const unfinished = "demo-unfinished"
 // Run makes the history. While it is made, syncs of the disk are put off: nobody has been promised anything yet. They
 // are all done before the command ends, and until then the folder is marked as unfinished.
 func (c *demoCmd) Run(env *surroundings) error {
-	start, err := domain.ParseDate(c.Start)
+	w, err := realWorld(c.Data)
+	if err != nil {
+		return err
+	}
+	start, err := c.firstDay(w.clock())
 	switch {
 	case err != nil:
 		return usage("--start: %v", err)
@@ -39,7 +55,7 @@ func (c *demoCmd) Run(env *surroundings) error {
 		return usage("--clients goes from 1 to 1000000")
 	case c.Weeks < 1 || c.Weeks > 520:
 		return usage("--weeks goes from 1 to 520")
-	case start < domain.MustDate("2025-01-20"):
+	case start < earliest:
 		return usage("--start goes from 2025-01-20, when both services are offered")
 	}
 	var answers *answerFile
@@ -82,10 +98,17 @@ func (c *demoCmd) make(env *surroundings, start domain.Date, answers *answerFile
 	draw, done := env.progress("living through the weeks")
 	err = d.live(env.ctx, start, draw)
 	done()
+	var logins []login
+	if err == nil {
+		logins, err = d.logins(env.ctx)
+	}
 	if err = errors.Join(err, d.sys.close()); err != nil {
 		return err
 	}
 	if err := lazy.flush(); err != nil {
+		return err
+	}
+	if err := writeLogins(c.Data, logins); err != nil {
 		return err
 	}
 	if err := os.Remove(mark); err != nil {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"samtykke/adapters/desk"
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/signin"
 	"samtykke/adapters/views"
@@ -76,7 +77,7 @@ func (d *demo) live(ctx context.Context, start domain.Date, progress func(done, 
 	}
 	for day := range d.weeks * 7 {
 		d.now = start.AddDays(day).Start()
-		if err := d.day(ctx, day, (start.AddDays(day)-domain.MustDate("2025-01-20"))%7); err != nil {
+		if err := d.day(ctx, day, (start.AddDays(day)-earliest)%7); err != nil {
 			return fmt.Errorf("day %d of the demo: %w", day, err)
 		}
 		progress(uint64(day+1), uint64(d.weeks*7))
@@ -272,12 +273,13 @@ func (d *demo) morning(ctx context.Context, day int) error {
 // session is one client's use of the service on a day.
 func (d *demo) session(ctx context.Context, c *demoClient, day int) error {
 	d.step(30)
-	by, err := d.sys.desk.LogIn(ctx, c.code, journal.LogIn{
+	in, err := d.sys.desk.LogIn(ctx, c.code, journal.LogIn{
 		Channel: pick(d, journal.Web, journal.App), Browser: pick(d, "Firefox", "Chrome", "Safari"), System: pick(d, "Windows", "Android", "iOS", "macOS"),
 	})
 	if err != nil {
 		return refusedIs(err, client.WrongCode)
 	}
+	by := desk.CallerOf(&in)
 	if err := d.consent(ctx, c, by, day); err != nil {
 		return err
 	}

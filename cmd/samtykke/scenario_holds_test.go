@@ -226,7 +226,7 @@ func (st *stage) everyPath(m []string) error {
 	if got := row != nil && row.Until != 0; got != want {
 		return fmt.Errorf("the overview says: %s", rowText(row))
 	}
-	rows, err := st.sys.desk.Door.Overview(ctx, by, views.AllKinds)
+	rows, err := st.via.overview(by, views.AllKinds)
 	if err != nil {
 		return err
 	}
@@ -235,11 +235,11 @@ func (st *stage) everyPath(m []string) error {
 			return fmt.Errorf("the overview shows what is registered: %v", r.Shown != nil)
 		}
 	}
-	_, err = st.sys.desk.Door.LookUp(ctx, by, p.handle, client.Appointment, views.AllKinds)
+	_, err = st.via.lookUp(by, p.handle, client.Appointment, views.AllKinds)
 	if (err == nil) != want {
 		return fmt.Errorf("a look-up answers: %v", err)
 	}
-	_, err = st.sys.desk.RegisterFor(ctx, by, p.handle, journal.OnBehalf, journal.Answer{Task: "path", Text: "x"})
+	err = st.via.registerFor(by, p.handle, journal.OnBehalf, journal.Answer{Task: "path", Text: "x"})
 	if (err == nil) != want {
 		return fmt.Errorf("registering on behalf answers: %v", err)
 	}
@@ -326,7 +326,7 @@ func (st *stage) sameRefusals(m []string) error {
 
 // last is the last event of the ledger, opened.
 func (st *stage) last() (eventschema.Fact, error) {
-	f, err := st.sys.fact(context.Background(), st.seen)
+	f, err := st.sys.fact(context.Background(), st.told)
 	if err != nil {
 		return f, err
 	}
@@ -334,7 +334,7 @@ func (st *stage) last() (eventschema.Fact, error) {
 }
 
 func (st *stage) because(m []string) error {
-	x, err := st.sys.why(context.Background(), st.seen)
+	x, err := st.sys.why(context.Background(), st.told)
 	if err != nil {
 		return err
 	}
@@ -589,7 +589,7 @@ func (st *stage) wasTold(m []string) error {
 	for _, f := range slices.Concat(st.ownData.History, st.ownData.Others) {
 		names = append(names, f.Name)
 	}
-	return equal(strings.Join(names, ", "), m[2])
+	return st.via.equalHistory(names, m[2])
 }
 
 // tookOut counts the entries of the journal that a client last took out: all there are.

@@ -19,7 +19,6 @@ import (
 	"samtykke/domain/client"
 	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
-	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
 	"samtykke/eventschema"
 )
@@ -118,14 +117,14 @@ var steps = []step{
 	{re(who + ` passes on a correction for ` + who + `: (.+)`), (*stage).passOnCorrection},
 	{re(`the correction for ` + who + ` is made: (.+)`), (*stage).makeCorrection},
 	{re(who + ` sends ` + who + ` (\S+)`), func(st *stage, m []string) error {
-		return st.sys.desk.Send(context.Background(), st.pro(m[1]), st.handle(m[2]), journal.Send{Content: m[3]})
+		return st.via.send(st.pro(m[1]), st.handle(m[2]), journal.Send{Content: m[3]})
 	}},
 	{re(who + ` writes a (note|draft) about ` + who + `: (.+)`), (*stage).writeNote},
 	{re(who + ` suggests: (.+)`), func(st *stage, m []string) error {
-		return st.sys.desk.Suggest(context.Background(), domain.Text{}, journal.Feedback{Form: "suggest-changes", Text: m[2]})
+		return st.via.suggest(journal.Feedback{Form: "suggest-changes", Text: m[2]})
 	}},
 	{re(who + ` evaluates the service with (\d): (.+)`), func(st *stage, m []string) error {
-		return st.sys.desk.Suggest(context.Background(), domain.Text{}, journal.Feedback{Form: "evaluation", Stars: number(m[2]), Text: m[3]})
+		return st.via.suggest(journal.Feedback{Form: "evaluation", Stars: number(m[2]), Text: m[3]})
 	}},
 
 	// looking
@@ -361,10 +360,12 @@ func (st *stage) numberedOrganisation(m []string) error {
 	o := &org{id: st.id(), service: st.service}
 	st.orgs[m[1]] = o
 	p := st.staff(m[3], o, domain.RoleSuperuser)
-	return st.sys.desk.RegisterOrganisation(context.Background(), employee, organisation.Register{
+	id, superuser, err := st.via.registerOrganisation(organisation.Register{
 		Organisation: o.id, Service: o.service, Superuser: p.caller.Actor, Details: details(m[3]),
 		Contact: organisation.Contact{Name: m[1], Number: m[2], Person: "Kari Kontakt", Email: "post@example.org", Phone: "55 00 00 00"},
 	})
+	o.id, p.caller.Organisation, p.caller.Actor = id, id, superuser
+	return err
 }
 
 func (st *stage) addProfessional(m []string) error {
@@ -381,13 +382,14 @@ func (st *stage) addProfessional(m []string) error {
 		*field = m[4]
 	}
 	p := st.staff(m[2], by.org, domain.RoleProfessional)
-	return st.sys.desk.AddProfessional(context.Background(), by.caller, organisation.AddProfessional{Professional: p.caller.Actor, Details: d})
+	var err error
+	p.caller.Actor, err = st.via.addProfessional(by.caller, organisation.AddProfessional{Professional: p.caller.Actor, Details: d})
+	return err
 }
 
 func (st *stage) onStaff(by, whom string, c func(domain.ID) organisation.Command) error {
 	p := st.person(by)
-	_, err := st.sys.desk.Organisations.Do(context.Background(), p.org.id, p.caller, c(st.person(whom).caller.Actor))
-	return err
+	return st.via.manage(p.org.id, p.caller, c(st.person(whom).caller.Actor))
 }
 
 func (st *stage) deactivate(m []string) error {
@@ -421,11 +423,10 @@ func (st *stage) correctNumber(m []string) error {
 }
 
 func (st *stage) newContact(by ledger.Caller, name, number, source string) error {
-	_, err := st.sys.desk.Organisations.Do(context.Background(), st.org(name).id, by, organisation.CorrectContact{
+	return st.via.manage(st.org(name).id, by, organisation.CorrectContact{
 		Contact: organisation.Contact{Name: name, Number: number, Person: "Nils Ny", Email: "ny@example.org", Phone: "55 11 11 11"},
 		Source:  source,
 	})
-	return err
 }
 
 func (st *stage) pro(name string) ledger.Caller { return st.person(name).caller }
@@ -434,7 +435,7 @@ func (st *stage) handle(name string) domain.ID { return st.person(name).handle }
 
 func (st *stage) registerClient(m []string) error {
 	by := st.person(m[1])
-	r, err := st.sys.desk.RegisterClient(context.Background(), by.caller)
+	r, err := st.via.registerClient(by.caller)
 	if err != nil {
 		return err
 	}
@@ -451,7 +452,7 @@ func (st *stage) logIn(name string, old bool, browser, system string) error {
 	if old {
 		code = p.old
 	}
-	by, err := st.sys.desk.LogIn(context.Background(), code, journal.LogIn{Channel: journal.Web, Browser: browser, System: system})
+	by, err := st.via.logIn(code, journal.LogIn{Channel: journal.Web, Browser: browser, System: system})
 	if err == nil {
 		p.caller = by
 	}
@@ -479,8 +480,7 @@ func (st *stage) asClient(name string, c client.Command) error {
 }
 
 func (st *stage) send(r sent) error {
-	_, err := st.sys.desk.Act(context.Background(), r.by, r.c)
-	return err
+	return st.via.act(r.by, r.c)
 }
 
 func (st *stage) firstQuestion(m []string) error {
@@ -492,11 +492,8 @@ func (st *stage) firstQuestion(m []string) error {
 
 func (st *stage) rotate(m []string) error {
 	p := st.person(m[1])
-	next, err := st.sys.desk.NewCode()
+	next, err := st.via.rotate(p.caller, p.code)
 	if err != nil {
-		return err
-	}
-	if err := st.sys.desk.RotateCode(context.Background(), p.caller, p.code, next); err != nil {
 		return err
 	}
 	p.old, p.code = p.code, next
@@ -522,8 +519,7 @@ func (st *stage) actForAnother(m []string) error {
 }
 
 func (st *stage) register(name string, c journal.Command) error {
-	_, err := st.sys.desk.Register(context.Background(), st.person(name).caller, c)
-	return err
+	return st.via.register(st.person(name).caller, c)
 }
 
 func form(instrument, numbers string) journal.Assess {
@@ -551,8 +547,7 @@ func (st *stage) enterFor(by, how, whom string, c journal.Command) error {
 	if how == "on behalf of" {
 		entered = journal.OnBehalf
 	}
-	_, err := st.sys.desk.RegisterFor(context.Background(), st.pro(by), st.handle(whom), entered, c)
-	return err
+	return st.via.registerFor(st.pro(by), st.handle(whom), entered, c)
 }
 
 func (st *stage) spend(m []string) error {
@@ -566,14 +561,16 @@ func (st *stage) rate(m []string) error {
 
 func (st *stage) askCorrection(m []string) error {
 	p := st.person(m[1])
-	p.request = st.id()
-	return st.register(m[1], journal.AskCorrection{Request: p.request, Sender: st.id(), Text: m[2]})
+	var err error
+	p.request, err = st.via.askCorrection(p.caller, m[2])
+	return err
 }
 
 func (st *stage) passOnCorrection(m []string) error {
 	p := st.person(m[2])
-	p.request = st.id()
-	return st.sys.desk.PassOnCorrection(context.Background(), st.pro(m[1]), p.handle, journal.AskCorrection{Request: p.request, Sender: st.id(), Text: m[3]})
+	var err error
+	p.request, err = st.via.passOnCorrection(st.pro(m[1]), p.handle, m[3])
+	return err
 }
 
 func (st *stage) makeCorrection(m []string) error {
@@ -583,10 +580,11 @@ func (st *stage) makeCorrection(m []string) error {
 
 func (st *stage) writeNote(m []string) error {
 	p := st.person(m[3])
-	if p.note.IsZero() {
-		p.note = st.id()
+	note, err := st.via.writeNote(st.pro(m[1]), p.handle, journal.WriteNote{Note: p.note, Draft: m[2] == "draft", Text: m[4]})
+	if err == nil {
+		p.note = note
 	}
-	return st.sys.desk.WriteNote(context.Background(), st.pro(m[1]), p.handle, journal.WriteNote{Note: p.note, Draft: m[2] == "draft", Text: m[4]})
+	return err
 }
 
 // look looks, and keeps what was shown; of a refusal it keeps the words and the work that it took.
@@ -594,7 +592,7 @@ func (st *stage) look(name string, handle domain.ID, p client.Purpose, kinds []c
 	var err error
 	st.gate.ForgetUses()
 	st.reader = name
-	st.shown, err = st.sys.desk.Door.LookUp(context.Background(), st.pro(name), handle, p, kinds)
+	st.shown, err = st.via.lookUp(st.pro(name), handle, p, kinds)
 	if domain.Refused(err) != "" {
 		work := map[eventschema.Category]ledgertest.Uses{}
 		for stream, u := range st.gate.Uses() {
@@ -611,7 +609,7 @@ func (st *stage) look(name string, handle domain.ID, p client.Purpose, kinds []c
 
 func (st *stage) overview(m []string) error {
 	st.shown, st.reader = views.Shown{}, m[1]
-	rows, err := st.sys.desk.Door.Overview(context.Background(), st.pro(m[1]), views.AllKinds)
+	rows, err := st.via.overview(st.pro(m[1]), views.AllKinds)
 	for _, r := range rows {
 		if r.Shown != nil {
 			st.shown = *r.Shown
@@ -622,7 +620,7 @@ func (st *stage) overview(m []string) error {
 
 func (st *stage) own(name string, p client.Purpose) (err error) {
 	st.reader = name
-	st.ownData, err = st.sys.desk.Door.Own(context.Background(), st.person(name).caller, p)
+	st.ownData, err = st.via.own(st.person(name).caller, p)
 	st.shown = views.Shown{Registrations: st.ownData.Registrations, Position: st.ownData.Position}
 	return err
 }
@@ -631,8 +629,5 @@ func (st *stage) auditorAsks(name, about, reason string) error {
 	if _, ok := st.people[name]; !ok {
 		st.people[name] = &person{name: name, caller: ledger.Caller{Actor: st.id(), Role: domain.RoleAuditor, Session: st.id()}}
 	}
-	_, err := st.sys.desk.Query(context.Background(), st.person(name).caller, oversight.Queried{
-		Query: "who-saw", About: sawQuery{Client: st.person(about).caller.Actor}.String(), Basis: "audit", Reason: reason,
-	})
-	return err
+	return st.via.whoSaw(st.person(name).caller, st.person(about).caller.Actor, reason)
 }

@@ -1,0 +1,345 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"samtykke/adapters/desk"
+	"samtykke/adapters/views"
+	"samtykke/adapters/web"
+	"samtykke/adapters/web/text"
+	"samtykke/domain"
+	"samtykke/domain/client"
+	"samtykke/domain/journal"
+	"samtykke/domain/oversight"
+	"samtykke/eventschema"
+)
+
+var clientRoutes = []Route{
+	route("GET", "/sharing", "readSharing", "Whether the caller shares, until when, and which question is open, with its wording.", clients, readSharing),
+	route("POST", "/sharing", "answerSharing", "Answer the first question, or share or stop sharing under Settings. A stop is in force before this is answered.", clients, answerSharing),
+	route("POST", "/follow-up", "answerFollowUp", "Answer whether follow-up still goes on.", clients, answerFollowUp),
+	route("POST", "/code", "drawCode", "Draw a new code. The old one goes on working until the new one is typed back.", clients, drawCode),
+	route("POST", "/code/confirmation", "confirmCode", "Type the new code back: it works from now on, the old one does not, and other sessions end.", clients, confirmCode),
+	route("POST", "/restriction", "restrict", "Stop every use of the caller's data but storage.", clients, restrict),
+	route("DELETE", "/restriction", "liftRestriction", "Let the data be used again.", clients, liftRestriction),
+
+	route("GET", "/instruments", "listInstruments", "The forms that can be filled in.", []domain.Role{domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser}, listInstruments),
+	route("POST", "/assessments", "fillIn", "Fill in a form.", clients, fillIn),
+	route("POST", "/answers", "giveAnswer", "Answer a question of the programme.", clients, giveAnswer),
+	route("POST", "/content/opened", "openContent", "Content was opened.", clients, openContent),
+	route("POST", "/content/finished", "finishContent", "Content was finished.", clients, finishContent),
+	route("POST", "/use", "spendTime", "Time was spent.", clients, spendTime),
+	route("POST", "/ratings", "rate", "Rate a piece of content.", clients, rate),
+	route("POST", "/corrections", "askCorrection", "Ask for a correction. No reply can be sent; the answer stands among the caller's own data.", clients, askCorrection),
+
+	route("GET", "/own-data", "readOwn", "Everything that is stored about the caller. The reading is on record.", clients, readOwn),
+	route("GET", "/own-data/look-ups", "readOwnLookUps", "Who has looked, or tried to, when, as what and why.", clients, readOwnLookUps),
+	route("POST", "/own-data/export", "exportOwn", "Take everything out: what is registered, entry by entry, notes about the caller, the history of sharing, and every look-up.", clients, exportOwn),
+
+	route("POST", "/feedback", "giveFeedback", "Suggest a change or evaluate the service. It is linked to nobody: sign-in makes no difference.", anybody, giveFeedback),
+}
+
+func readSharing(r *request, in Language) (Sharing, error) {
+	s, _, err := r.Desk.Clients.State(r.ctx, r.by.Actor)
+	if err != nil {
+		return Sharing{}, err
+	}
+	s = s.At(r.Desk.Books, r.now)
+	out := Sharing{Question: "none", Restricted: s.Restricted}
+	name := text.Sharing
+	switch {
+	case s.Status == client.Unanswered:
+		out.Question = "first"
+	case s.Status == client.Shared:
+		out.Shared, out.Until = true, lastDay(s.Terms.LapseOn)
+		if s.Asked {
+			out.Question, name = "follow-up", text.FollowUp
+		}
+	}
+	shown, wording := r.Texts.Shown(name, or(in.Language, "nb"), domain.DateOf(r.now))
+	out.Text = Text{shown.Name, shown.Version, shown.Language, wording}
+	return out, nil
+}
+
+// lastDay is the day before the one at whose start something ends.
+func lastDay(end domain.Date) string {
+	if end == 0 {
+		return ""
+	}
+	return end.AddDays(-1).String()
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// showed notes which wording the caller had read.
+func (r *request) showed(t Shown, name string) error {
+	r.by.Text = domain.Text{Name: t.Name, Version: t.Version, Language: t.Language}
+	if _, ok := r.Texts[r.by.Text]; !ok || t.Name != name {
+		return web.NewProblem(http.StatusUnprocessableEntity, "no-such-text", "There is no such wording, or it is not the one to this question.")
+	}
+	return nil
+}
+
+func (r *request) act(c client.Command) (none, error) {
+	done, err := r.Desk.Act(r.ctx, r.by, c)
+	r.wrote(done.Position)
+	return none{}, err
+}
+
+func answerSharing(r *request, in AnswerShare) (none, error) {
+	if err := r.showed(in.Text, text.Sharing); err != nil {
+		return none{}, err
+	}
+	switch {
+	case in.Share:
+		return r.act(client.Grant{Occasion: in.Occasion})
+	case in.Occasion == client.FirstQuestion:
+		return r.act(client.Decline{})
+	}
+	return r.act(client.Withdraw{})
+}
+
+func answerFollowUp(r *request, in AnswerFollowUp) (none, error) {
+	if err := r.showed(in.Text, text.FollowUp); err != nil {
+		return none{}, err
+	}
+	return r.act(client.AnswerFollowUp{Yes: in.Yes})
+}
+
+func drawCode(r *request, _ none) (NewCode, error) {
+	code, err := r.Desk.BeginRotation(r.ctx, r.session)
+	if err != nil {
+		return NewCode{}, err
+	}
+	return NewCode{code.Slip()}, nil
+}
+
+func confirmCode(r *request, in TypedCode) (none, error) {
+	return none{}, r.Desk.ConfirmRotation(r.ctx, r.session, in.Code)
+}
+
+func restrict(r *request, _ none) (none, error)        { return r.act(client.Restrict{}) }
+func liftRestriction(r *request, _ none) (none, error) { return r.act(client.LiftRestriction{}) }
+
+// Instruments are the forms that can be filled in.
+type Instruments struct {
+	Instruments []Instrument `json:"instruments"`
+}
+
+func listInstruments(_ *request, _ none) (Instruments, error) {
+	var out Instruments
+	for name, f := range journal.Forms {
+		out.Instruments = append(out.Instruments, Instrument{name, f.Items, f.Highest, f.Difficulty})
+	}
+	slices.SortFunc(out.Instruments, func(a, b Instrument) int {
+		if a.Instrument < b.Instrument {
+			return -1
+		}
+		return 1
+	})
+	return out, nil
+}
+
+func (r *request) register(c journal.Command) (none, error) {
+	p, err := r.Desk.Register(r.ctx, r.by, c)
+	r.wrote(p)
+	return none{}, err
+}
+
+func (a Assessment) command(entered journal.Entered) journal.Assess {
+	c := journal.Assess{Instrument: a.Instrument, Items: a.Items, Difficulty: -1, Entered: entered}
+	if a.Difficulty != nil {
+		c.Difficulty = *a.Difficulty
+	}
+	return c
+}
+
+func fillIn(r *request, in Assessment) (none, error) { return r.register(in.command(journal.ByClient)) }
+func giveAnswer(r *request, in Answer) (none, error) {
+	return r.register(journal.Answer{Task: in.Task, Text: in.Text, Entered: journal.ByClient})
+}
+func openContent(r *request, in Content) (none, error) {
+	return r.register(journal.Open{Content: in.Content})
+}
+func finishContent(r *request, in Content) (none, error) {
+	return r.register(journal.Finish{Content: in.Content})
+}
+func spendTime(r *request, in Use) (none, error) {
+	return r.register(journal.SpendTime{Content: in.Content, Seconds: in.Seconds, Clicks: in.Clicks})
+}
+func rate(r *request, in Rating) (none, error) {
+	return r.register(journal.Rate{Content: in.Content, Stars: in.Stars, Comment: in.Comment})
+}
+
+func askCorrection(r *request, in AskCorrection) (Request, error) {
+	request, sender, err := r.two()
+	if err != nil {
+		return Request{}, err
+	}
+	_, err = r.register(journal.AskCorrection{Request: request, Sender: sender, About: in.Entry, Text: in.Text})
+	return Request{request}, err
+}
+
+// two draws two ids.
+func (r *request) two() (a, b domain.ID, err error) {
+	if a, err = r.Desk.Ledger.NewID(); err == nil {
+		b, err = r.Desk.Ledger.NewID()
+	}
+	return a, b, err
+}
+
+// An Entry is one event as its subject is shown it: without ids that mean something inside the ledger only.
+type Entry struct {
+	Number  uint64      `json:"number"`
+	At      time.Time   `json:"at"`
+	Event   string      `json:"event"`
+	By      domain.Role `json:"by"`
+	Content any         `json:"content,omitempty"`
+	Text    *Shown      `json:"text,omitempty" jsonschema_description:"The wording that was shown."`
+}
+
+// OwnLookUp is one line of the client's own access log.
+type OwnLookUp struct {
+	At           time.Time      `json:"at"`
+	Allowed      bool           `json:"allowed"`
+	Role         domain.Role    `json:"role"`
+	Organisation string         `json:"organisation,omitempty"`
+	Name         string         `json:"name,omitempty"`
+	Purpose      client.Purpose `json:"purpose,omitempty"`
+	Query        string         `json:"query,omitempty" jsonschema_description:"What was asked for, where everybody's data were read at once."`
+	Kinds        []client.Kind  `json:"kinds"`
+	Basis        string         `json:"basis,omitempty"`
+}
+
+// OwnLookUps is the client's own access log.
+type OwnLookUps struct {
+	LookUps []OwnLookUp `json:"lookUps"`
+}
+
+// OwnData is everything stored about the caller.
+type OwnData struct {
+	Registrations Registrations `json:"registrations"`
+	History       []Entry       `json:"history" jsonschema_description:"Registration, yes and no, questions, codes, restriction."`
+	LookUps       []OwnLookUp   `json:"lookUps"`
+}
+
+// OwnExport is everything stored about the caller, entry by entry.
+type OwnExport struct {
+	OwnData
+	Entries []Entry `json:"entries"`
+}
+
+func readOwn(r *request, _ none) (OwnData, error) {
+	own, err := r.Desk.Door.Own(r.ctx, r.by, client.SelfService)
+	if err != nil {
+		return OwnData{}, err
+	}
+	return r.own(own)
+}
+
+func readOwnLookUps(r *request, _ none) (OwnLookUps, error) {
+	own, err := r.Desk.Door.Own(r.ctx, r.by, client.SelfService)
+	if err != nil {
+		return OwnLookUps{}, err
+	}
+	rows, err := r.lookUps(own)
+	return OwnLookUps{rows}, err
+}
+
+func exportOwn(r *request, _ none) (OwnExport, error) {
+	own, err := r.Desk.Door.Own(r.ctx, r.by, client.Export)
+	if err != nil {
+		return OwnExport{}, err
+	}
+	data, err := r.own(own)
+	if err != nil {
+		return OwnExport{}, err
+	}
+	out := OwnExport{OwnData: data}
+	out.Entries, err = entries(own.Entries)
+	return out, err
+}
+
+func (r *request) own(own views.Own) (OwnData, error) {
+	out := OwnData{Registrations: registrationsOf(own.Registrations, views.AllKinds)}
+	r.wrote(own.Position)
+	var err error
+	history := slices.DeleteFunc(slices.Clone(own.History), func(f eventschema.Fact) bool {
+		_, lookUp := f.Body.(client.LookedUp)
+		return lookUp
+	})
+	if out.History, err = entries(history); err != nil {
+		return out, err
+	}
+	out.LookUps, err = r.lookUps(own)
+	return out, err
+}
+
+func entries(facts []eventschema.Fact) ([]Entry, error) {
+	out := make([]Entry, 0, len(facts))
+	for _, f := range facts {
+		e := Entry{Number: f.Version, At: f.Effective.UTC(), Event: f.Name, By: f.Act.Role}
+		if t := f.Act.Text; t != (domain.Text{}) {
+			e.Text = &Shown{t.Name, t.Version, t.Language}
+		}
+		if _, first := f.Body.(client.Registered); !first { // which holds nothing but ids
+			content, err := f.Content()
+			if err != nil {
+				return nil, err
+			}
+			e.Content = content
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// lookUps is the client's access log, in order.
+func (r *request) lookUps(own views.Own) ([]OwnLookUp, error) {
+	facts := slices.Concat(own.History, own.Others)
+	slices.SortFunc(facts, func(a, b eventschema.Fact) int {
+		if a.Position < b.Position {
+			return -1
+		}
+		return 1
+	})
+	out := []OwnLookUp{}
+	known := map[domain.ID]desk.Organisation{}
+	for _, f := range facts {
+		row := OwnLookUp{At: f.Act.At.UTC(), Role: f.Act.Role}
+		switch b := f.Body.(type) {
+		case client.LookedUp:
+			row.Allowed, row.Purpose, row.Kinds, row.Basis = true, b.Purpose, list(b.Kinds), string(b.Basis)
+		case oversight.LookUpRefused:
+			row.Purpose, row.Kinds = b.Purpose, list(b.Kinds)
+		case oversight.Queried:
+			row.Allowed, row.Query, row.Kinds, row.Basis = true, b.Query, list(views.AllKinds), string(b.Basis)
+		default:
+			continue
+		}
+		if id := f.Act.Organisation; !id.IsZero() {
+			o, ok := known[id]
+			if !ok {
+				var err error
+				if o, err = r.Desk.Organisation(r.ctx, id); err != nil {
+					return nil, err
+				}
+				known[id] = o
+			}
+			row.Organisation, row.Name = o.Name(), o.NameOf(f.Act.Actor)
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+func giveFeedback(r *request, in Feedback) (none, error) {
+	return none{}, r.Desk.Suggest(r.ctx, domain.Text{}, journal.Feedback{Form: in.Form, Text: in.Text, Stars: in.Stars})
+}

@@ -1,0 +1,278 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"samtykke/adapters/desk"
+	"samtykke/adapters/views"
+	"samtykke/adapters/web"
+	"samtykke/domain"
+	"samtykke/domain/journal"
+	"samtykke/domain/organisation"
+	"samtykke/domain/rules"
+)
+
+var professionalRoutes = []Route{
+	looks(route("GET", "/clients", "listClients", "The organisation's clients by label, with \"shared until\" or nothing. It shows nothing that is registered.", professionals, listClients)),
+	route("POST", "/clients", "registerClient", "Give a new client access. The code is shown now and never again.", professionals, registerClient),
+	looks(route("POST", "/clients/look-ups", "lookUpClients", "A page of the overview with what is registered about each client that shares: a look-up for each.", professionals, lookUpClients)),
+	looks(route("POST", "/clients/{handle}/look-ups", "lookUp", "Look at what one client shares.", professionals, lookUp)),
+	looks(route("POST", "/clients/{handle}/assessments", "fillInFor", "Fill in a form together with the client, or on its behalf. It takes a live yes and is a look-up.", professionals, fillInFor)),
+	looks(route("POST", "/clients/{handle}/answers", "answerFor", "Enter an answer together with the client, or on its behalf. It takes a live yes and is a look-up.", professionals, answerFor)),
+	looks(route("POST", "/clients/{handle}/content", "sendContent", "Send the client content or a task.", professionals, sendContent)),
+	looks(route("POST", "/clients/{handle}/notes", "writeNote", "Write a note of the organisation's own, or a draft. The client finds it in the export.", professionals, writeNote)),
+	looks(route("POST", "/clients/{handle}/corrections", "passOnCorrection", "Pass on a client's request for a correction, without saying who it is.", professionals, passOnCorrection)),
+
+	route("GET", "/organisation", "readOrganisation", "The organisation as registered.", professionals, readOrganisation),
+	route("PUT", "/organisation/contact", "correctContact", "Correct the organisation's contact data.", superusers, correctContact),
+	route("GET", "/professionals", "listProfessionals", "Who may act for the organisation.", superusers, listProfessionals),
+	route("POST", "/professionals", "addProfessional", "Let somebody act for the organisation, by an invitation in two parts.", superusers, addProfessional),
+	route("PUT", "/professionals/{professional}/details", "correctProfessional", "Correct what is recorded about a professional.", superusers, correctProfessional),
+	route("PUT", "/professionals/{professional}/role", "changeRole", "Make somebody superuser, or end it. The last one stays.", superusers, changeRole),
+	route("POST", "/professionals/{professional}/invitation", "inviteProfessional", "A new invitation. Accepted, it ends the old password and every session.", superusers, inviteProfessional),
+	route("POST", "/professionals/{professional}/deactivation", "deactivateProfessional", "End somebody's access at once, sessions under way included.", superusers, deactivateProfessional),
+	route("DELETE", "/professionals/{professional}/deactivation", "reactivateProfessional", "Let somebody in again, without the superuser's role.", superusers, reactivateProfessional),
+}
+
+func rowOf(c views.Row) Client {
+	return Client{Handle: c.Handle, Label: c.Label, SharedUntil: lastDay(c.Until), Asked: c.Asked}
+}
+
+// page cuts a page out of the overview. The cursor is the last handle of the page before.
+func page(rows []views.Row, p Page) (cut []views.Row, next string, err error) {
+	if p.After != "" {
+		after, err := domain.ParseID(p.After)
+		i := slices.IndexFunc(rows, func(r views.Row) bool { return r.Handle == after })
+		if err != nil || i < 0 {
+			return nil, "", web.NewProblem(http.StatusUnprocessableEntity, "no-such-cursor", "The list has changed since. Begin it anew.")
+		}
+		rows = rows[i+1:]
+	}
+	if limit := cmp.Or(p.Limit, 50); limit < len(rows) {
+		if limit < 0 || limit > 200 {
+			return nil, "", web.NewProblem(http.StatusUnprocessableEntity, "bad-input", "A page has at most 200 rows.")
+		}
+		rows = rows[:limit]
+		next = rows[limit-1].Handle.String()
+	}
+	return rows, next, nil
+}
+
+func listClients(r *request, in Page) (Clients, error) {
+	rows, err := r.Desk.Door.Caseload(r.ctx, r.by)
+	if err != nil {
+		return Clients{}, err
+	}
+	rows, next, err := page(rows, in)
+	return Clients{mapped(rows, rowOf), next}, err
+}
+
+func lookUpClients(r *request, in OverviewLookUp) (Clients, error) {
+	rows, err := r.Desk.Door.Caseload(r.ctx, r.by)
+	if err != nil {
+		return Clients{}, err
+	}
+	rows, next, err := page(rows, in.Page)
+	if err != nil {
+		return Clients{}, err
+	}
+	if err := r.Desk.Door.Fill(r.ctx, r.by, rows, in.Kinds); err != nil {
+		return Clients{}, err
+	}
+	return Clients{mapped(rows, func(c views.Row) Client {
+		out := rowOf(c)
+		if c.Shown != nil {
+			shown := registrationsOf(c.Shown.Registrations, in.Kinds)
+			out.Shown = &shown
+			r.wrote(c.Shown.Position)
+		}
+		return out
+	}), next}, nil
+}
+
+func lookUp(r *request, in LookUp) (LookedUp, error) {
+	s, err := r.Desk.Door.LookUp(r.ctx, r.by, r.id("handle"), in.Purpose, in.Kinds)
+	if err != nil {
+		return LookedUp{}, err
+	}
+	r.wrote(s.Position)
+	return LookedUp{lastDay(s.Until), registrationsOf(s.Registrations, in.Kinds)}, nil
+}
+
+func registerClient(r *request, _ none) (Slip, error) {
+	reg, err := r.Desk.RegisterClient(r.ctx, r.by)
+	if err != nil {
+		return Slip{}, err
+	}
+	r.wrote(reg.Position)
+	return Slip{reg.Handle, reg.Code.Label(), reg.Code.Slip()}, nil
+}
+
+func (r *request) enterFor(entered journal.Entered, c journal.Command) (none, error) {
+	if entered != journal.Together && entered != journal.OnBehalf {
+		return none{}, domain.Refuse(journal.BadInput, "It is entered together with the client, or on its behalf.")
+	}
+	p, err := r.Desk.RegisterFor(r.ctx, r.by, r.id("handle"), entered, c)
+	r.wrote(p)
+	return none{}, err
+}
+
+func fillInFor(r *request, in AssessmentFor) (none, error) {
+	return r.enterFor(in.Entered, in.command(in.Entered))
+}
+
+func answerFor(r *request, in AnswerFor) (none, error) {
+	return r.enterFor(in.Entered, journal.Answer{Task: in.Task, Text: in.Text})
+}
+
+func sendContent(r *request, in Send) (none, error) {
+	return none{}, r.Desk.Send(r.ctx, r.by, r.id("handle"), journal.Send{Content: in.Content, Task: in.Task})
+}
+
+func writeNote(r *request, in WriteNote) (Noted, error) {
+	note := in.Note
+	if note.IsZero() {
+		var err error
+		if note, err = r.Desk.Ledger.NewID(); err != nil {
+			return Noted{}, err
+		}
+	}
+	return Noted{note}, r.Desk.WriteNote(r.ctx, r.by, r.id("handle"), journal.WriteNote{Note: note, Draft: in.Draft, Text: in.Text})
+}
+
+func passOnCorrection(r *request, in AskCorrection) (Request, error) {
+	request, sender, err := r.two()
+	if err != nil {
+		return Request{}, err
+	}
+	return Request{request}, r.Desk.PassOnCorrection(r.ctx, r.by, r.id("handle"),
+		journal.AskCorrection{Request: request, Sender: sender, About: in.Entry, Text: in.Text})
+}
+
+func readOrganisation(r *request, _ none) (Organisation, error) {
+	o, err := r.Desk.Organisation(r.ctx, r.by.Organisation)
+	if err != nil {
+		return Organisation{}, err
+	}
+	out := Organisation{Service: string(o.Service)}
+	if o.Contact != nil {
+		c := Contact(*o.Contact)
+		out.Contact = &c
+	}
+	return out, nil
+}
+
+func (r *request) manage(c organisation.Command) (none, error) {
+	done, err := r.Desk.Organisations.Do(r.ctx, r.by.Organisation, r.by, c)
+	r.wrote(done.Position)
+	return none{}, err
+}
+
+func correctContact(r *request, in CorrectContact) (none, error) {
+	return r.manage(organisation.CorrectContact{Contact: in.Contact.domain(), Source: in.Source})
+}
+
+func listProfessionals(r *request, _ none) (Professionals, error) {
+	o, err := r.Desk.Organisation(r.ctx, r.by.Organisation)
+	if err != nil {
+		return Professionals{}, err
+	}
+	out := Professionals{[]Professional{}}
+	for _, p := range o.People {
+		row := Professional{Professional: p.ID, Active: p.Active, Superuser: p.Superuser}
+		if p.Details != nil {
+			d := Details(*p.Details)
+			row.Details = &d
+		}
+		out.Professionals = append(out.Professionals, row)
+	}
+	return out, nil
+}
+
+func addProfessional(r *request, in AddProfessional) (Added, error) {
+	id, err := r.Desk.Ledger.NewID()
+	if err != nil {
+		return Added{}, err
+	}
+	err = r.Desk.AddProfessional(r.ctx, r.by, organisation.AddProfessional{Professional: id, Superuser: in.Superuser, Details: in.Details.domain()})
+	if err != nil {
+		return Added{}, err
+	}
+	invitation, err := r.invite(id)
+	return Added{id, invitation}, err
+}
+
+// invite invites somebody, who may have been put on the list a moment ago: the views have to know.
+func (r *request) invite(account domain.ID) (Invitation, error) {
+	head, err := r.Desk.Ledger.Store.Head(r.ctx)
+	if err == nil {
+		err = r.Desk.Keeper.Wait(r.ctx, head)
+	}
+	if err != nil {
+		return Invitation{}, err
+	}
+	i, err := r.Desk.Invite(r.ctx, r.by, account)
+	if err != nil {
+		return Invitation{}, err
+	}
+	return Invitation{i.Code.Slip(), i.Confirmation, i.Until.UTC()}, nil
+}
+
+func correctProfessional(r *request, in Details) (none, error) {
+	return r.manage(organisation.CorrectProfessional{Professional: r.id("professional"), Details: in.domain()})
+}
+
+func changeRole(r *request, in Role) (none, error) {
+	return r.manage(organisation.ChangeRole{Professional: r.id("professional"), Superuser: in.Superuser})
+}
+
+func inviteProfessional(r *request, _ none) (Invitation, error) {
+	return r.invite(r.id("professional"))
+}
+
+func deactivateProfessional(r *request, _ none) (none, error) {
+	id := r.id("professional")
+	out, err := r.manage(organisation.Deactivate{Professional: id})
+	if err == nil {
+		r.Sessions.EndAll(id)
+	}
+	return out, err
+}
+
+func reactivateProfessional(r *request, _ none) (none, error) {
+	return r.manage(organisation.Reactivate{Professional: r.id("professional")})
+}
+
+var employeeRoutes = []Route{
+	route("POST", "/organisations", "registerOrganisation", "Register an organisation with its first superuser, who gets an invitation in two parts.", employees, registerOrganisation),
+	route("POST", "/accounts", "employ", "Give an auditor or an employee of the service an account.", employees, employ),
+	route("POST", "/accounts/{account}/invitation", "inviteAccount", "A new invitation. Accepted, it ends the old password and every session.", employees, inviteAccount),
+}
+
+func registerOrganisation(r *request, in RegisterOrganisation) (RegisteredOrganisation, error) {
+	id, superuser, err := r.two()
+	if err != nil {
+		return RegisteredOrganisation{}, err
+	}
+	err = r.Desk.RegisterOrganisation(r.ctx, r.by, organisation.Register{
+		Organisation: id, Service: rules.Service(in.Service), Contact: in.Contact.domain(), Superuser: superuser, Details: in.Superuser.domain(),
+	})
+	if err != nil {
+		return RegisteredOrganisation{}, err
+	}
+	invitation, err := r.invite(superuser)
+	return RegisteredOrganisation{id, superuser, invitation}, err
+}
+
+func employ(r *request, in Employ) (Employed, error) {
+	id, err := r.Desk.Employ(r.ctx, r.by, desk.EmployInput(in))
+	if err != nil {
+		return Employed{}, err
+	}
+	invitation, err := r.invite(id)
+	return Employed{id, invitation}, err
+}
+
+func inviteAccount(r *request, _ none) (Invitation, error) { return r.invite(r.id("account")) }

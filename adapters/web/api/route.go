@@ -1,0 +1,341 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"samtykke/adapters/desk"
+	"samtykke/adapters/ledger"
+	"samtykke/adapters/signin"
+	"samtykke/adapters/web"
+	"samtykke/domain"
+	"samtykke/domain/organisation"
+)
+
+// A Route is one line of the interface: who may do what where.
+type Route struct {
+	Method string
+	Path   string        // below Prefix, with {names} for what varies
+	Name   string        // for OpenAPI: operationId
+	Does   string        // in a sentence
+	Roles  []domain.Role // who may; none: whoever comes
+	Strong bool          // takes a fresh second factor
+	Keyed  bool          // takes an Idempotency-Key: every command does
+	Looks  bool          // comes to the door of somebody's data: who is not let in is on record as having tried
+
+	in, out reflect.Type
+	serve   func(*request) (any, error)
+}
+
+// route makes a line with what goes in and what comes out.
+func route[In, Out any](method, path, name, does string, roles []domain.Role, serve func(*request, In) (Out, error)) Route {
+	return Route{
+		Method: method, Path: path, Name: name, Does: does, Roles: roles, Keyed: method != http.MethodGet,
+		in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
+		serve: func(r *request) (any, error) {
+			var in In
+			if err := r.read(&in); err != nil {
+				return nil, err
+			}
+			return serve(r, in)
+		},
+	}
+}
+
+// strong makes a route take a password and one-time code given within signin.FreshFor.
+func strong(rt Route) Route {
+	rt.Strong = true
+	return rt
+}
+
+// hasBody tells whether what goes in stands in a body.
+func (rt Route) hasBody() bool {
+	return rt.Method != http.MethodGet && rt.in != reflect.TypeFor[none]()
+}
+
+// keyless makes a route take no Idempotency-Key: an attempt to sign in that is repeated is another attempt.
+func keyless(rt Route) Route {
+	rt.Keyed = false
+	return rt
+}
+
+// looks marks a route that comes to the door.
+func looks(rt Route) Route {
+	rt.Looks = true
+	return rt
+}
+
+// A request is one call under way.
+type request struct {
+	*API
+	route   Route
+	ctx     context.Context
+	http    *http.Request
+	w       http.ResponseWriter // for cookies
+	session *signin.Session     // nil where nobody is signed in
+	by      ledger.Caller
+	now     time.Time
+	body    []byte
+	ended   bool // the request itself ended its session
+}
+
+// read decodes what came: a body, or a query for what is only read.
+func (r *request) read(in any) error {
+	if reflect.TypeOf(in).Elem() == reflect.TypeFor[none]() {
+		if len(r.body) > 0 || r.http.URL.RawQuery != "" {
+			return web.NewProblem(http.StatusBadRequest, "bad-input", "This takes neither a body nor a query.")
+		}
+		return nil
+	}
+	if r.http.Method == http.MethodGet {
+		return readQuery(r.http, in)
+	}
+	if r.http.URL.RawQuery != "" {
+		return web.NewProblem(http.StatusBadRequest, "bad-input", "This takes no query: everything stands in the body.")
+	}
+	r.http.Body = io.NopCloser(bytes.NewReader(r.body))
+	if err := web.Decode(r.http, in); err != nil {
+		return err
+	}
+	return r.checks.body(r.route, r.body)
+}
+
+// readQuery reads a query into a struct of strings and whole numbers, by their names in JSON. What it does not know, or what
+// comes twice, is refused.
+func readQuery(r *http.Request, in any) error {
+	wrong := func(detail string) error { return web.NewProblem(http.StatusBadRequest, "bad-input", detail) }
+	if r.ContentLength != 0 {
+		return wrong("This takes no body.")
+	}
+	values := r.URL.Query()
+	v := reflect.ValueOf(in).Elem()
+	for i := range v.NumField() {
+		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		given, ok := values[name]
+		delete(values, name)
+		if !ok && options != "" {
+			continue
+		}
+		if !ok {
+			return wrong("In the query, " + name + " is missing.")
+		}
+		if len(given) != 1 {
+			return wrong("The query gives " + name + " more than once.")
+		}
+		switch field := v.Field(i); field.Kind() {
+		case reflect.String:
+			field.SetString(given[0])
+		case reflect.Int:
+			n, err := strconv.Atoi(given[0])
+			if err != nil || n < 0 {
+				return wrong("In the query, " + name + " is no whole number.")
+			}
+			field.SetInt(int64(n))
+		default:
+			panic("api: a query has strings and whole numbers only")
+		}
+	}
+	if len(values) > 0 {
+		return wrong("The query has a name that is not known here.")
+	}
+	return nil
+}
+
+// id reads what varies in the path. What is no id is one that nobody has, and goes the same way as any other of those.
+func (r *request) id(name string) domain.ID {
+	id, err := domain.ParseID(r.variable(name))
+	if err != nil {
+		return domain.ID{}
+	}
+	return id
+}
+
+// wrote remembers the last position written in the session, so that what is read next shows it.
+func (r *request) wrote(p ledger.Position) { r.session.Position = max(r.session.Position, uint64(p)) }
+
+// handler serves one route: session, role, standing, key, input, act, standing once more, answer.
+func (a *API) handler(rt Route) http.Handler {
+	name := rt.Method + " " + Prefix + rt.Path
+	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
+		ctx := hr.Context()
+		web.Name(ctx, name)
+		r := &request{API: a, route: rt, ctx: ctx, http: hr, w: w, now: a.Desk.Ledger.Now()}
+		if err := r.admit(rt); err != nil {
+			web.WriteProblem(w, hr, web.FromError(r.turnedAway(rt, err)))
+			return
+		}
+		var err error
+		if r.body, err = io.ReadAll(hr.Body); err != nil {
+			web.WriteProblem(w, hr, web.Unread(err))
+			return
+		}
+		do := func() (int, []byte, error) { return r.run(rt) }
+		var status int
+		var body []byte
+		if rt.Keyed {
+			key, problem := idempotencyKey(hr)
+			if problem != nil {
+				web.WriteProblem(w, hr, problem)
+				return
+			}
+			r.by.Key = key
+			status, body, err = a.answers.once(r.sessionID(), name+" "+hr.URL.Path+" "+key, r.body, do)
+		} else {
+			status, body, err = do()
+		}
+		if err != nil {
+			web.WriteProblem(w, hr, web.FromError(err))
+			return
+		}
+		web.Send(w, hr, status, "application/json", body)
+	})
+}
+
+// run acts, and makes the answer whole.
+func (r *request) run(rt Route) (int, []byte, error) {
+	out, err := rt.serve(r)
+	if r.session != nil && !r.ended {
+		r.Sessions.Keep(r.session)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	if rt.out == reflect.TypeFor[none]() {
+		return http.StatusNoContent, nil, nil
+	}
+	body, err := json.Marshal(out, json.Deterministic(true))
+	if err != nil {
+		return 0, nil, errors.New(rt.Name + ": the answer does not become JSON") // the encoder's own words may quote values
+	}
+	return http.StatusOK, body, nil
+}
+
+// The codes of problems that are this package's own.
+const (
+	SignedOut   = "signed-out"
+	NotAllowed  = "not-allowed"
+	StepUpFirst = "step-up"
+	KeyMissing  = "idempotency-key"
+	KeyReused   = "idempotency-key-reused"
+	Mistyped    = "mistyped"
+)
+
+// admit lets a request through to the route, or says why not: it needs a session that is live by the ledger's own streams, in
+// one of the route's roles. The same is asked once more before the answer leaves.
+func (r *request) admit(rt Route) error {
+	token, ok := r.token()
+	if ok {
+		r.session, ok = r.Sessions.Find(token, r.now)
+	}
+	if len(rt.Roles) == 0 {
+		return nil
+	}
+	if !ok {
+		return web.NewProblem(http.StatusUnauthorized, SignedOut, "Sign in first.")
+	}
+	web.SetRole(r.ctx, r.session.Role)
+	if !slices.Contains(rt.Roles, r.session.Role) {
+		return web.NewProblem(http.StatusForbidden, NotAllowed, "This is not for the role you are signed in as.")
+	}
+	if err := r.live(); err != nil {
+		return err
+	}
+	if rt.Strong && !r.session.Fresh(r.now) {
+		return web.NewProblem(http.StatusForbidden, StepUpFirst, "Give your password and a new one-time code first.")
+	}
+	r.by = desk.CallerOf(r.session)
+	if err := r.caughtUp(); err != nil {
+		return err
+	}
+	if rt.out != reflect.TypeFor[none]() {
+		web.BeforeAnswering(r.ctx, r.live) // an answer without content shows nothing, and may be that of giving up one's own role
+	}
+	return nil
+}
+
+// turnedAway lets somebody who is signed in and may not come this way knock at the door all the same, which refuses and puts the
+// attempt on record. It never shows anything. Whoever has lost a standing hears what the door says of that.
+func (r *request) turnedAway(rt Route, why error) error {
+	if !rt.Looks || r.session == nil || r.session.Role == domain.RoleClient {
+		return why
+	}
+	r.by = desk.CallerOf(r.session)
+	body, err := io.ReadAll(r.http.Body)
+	if err != nil {
+		return why
+	}
+	r.body = body
+	if _, err := rt.serve(r); domain.Refused(err) == organisation.NotActive && slices.Contains(rt.Roles, r.session.Role) {
+		return err
+	}
+	return why
+}
+
+// live refuses a session that has ended, by whatever ended it, and on whichever instance. What the request changed in its
+// session is kept.
+func (r *request) live() error {
+	if r.ended {
+		return nil // by this request itself
+	}
+	if !r.Sessions.Keep(r.session) {
+		return web.NewProblem(http.StatusUnauthorized, SignedOut, "You have been signed out.")
+	}
+	if err := r.Desk.Live(r.ctx, r.session); err != nil {
+		if domain.Refused(err) != "" {
+			r.Sessions.End(r.session.ID)
+		}
+		return err
+	}
+	return nil
+}
+
+func (r *request) sessionID() domain.ID {
+	if r.session == nil {
+		return domain.ID{}
+	}
+	return r.session.ID
+}
+
+// caughtUp waits until the views show what this session wrote last.
+func (r *request) caughtUp() error {
+	ctx, stop := context.WithTimeout(r.ctx, catchUp)
+	defer stop()
+	return r.Desk.Keeper.Wait(ctx, ledger.Position(r.session.Position))
+}
+
+const (
+	catchUp = 5 * time.Second
+	bearer  = "Bearer "
+)
+
+// token is the session's, from an app's header or a browser's cookie. A header wins: a page cannot be made to send one.
+func (r *request) token() (string, bool) {
+	if h, ok := strings.CutPrefix(r.http.Header.Get("Authorization"), bearer); ok {
+		return h, true
+	}
+	c, err := r.http.Cookie(r.cookieName())
+	if err != nil {
+		return "", false
+	}
+	return c.Value, true
+}
+
+// idempotencyKey reads the key that makes a repeated command the same command.
+func idempotencyKey(r *http.Request) (string, *web.Problem) {
+	keys := r.Header.Values("Idempotency-Key")
+	if len(keys) != 1 || len(keys[0]) < 16 || len(keys[0]) > 128 || strings.ContainsFunc(keys[0], func(c rune) bool { return c < '!' || c > '~' }) {
+		return "", web.NewProblem(http.StatusBadRequest, KeyMissing,
+			"A command needs one Idempotency-Key of 16 to 128 visible characters, drawn at random and the same when the command is repeated.")
+	}
+	return keys[0], nil
+}

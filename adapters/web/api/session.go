@@ -1,0 +1,159 @@
+package api
+
+import (
+	"net/http"
+
+	"samtykke/adapters/signin"
+	"samtykke/adapters/web"
+	"samtykke/domain"
+	"samtykke/domain/journal"
+)
+
+var sessionRoutes = []Route{
+	keyless(route("POST", "/session/code", "signInByCode", "A client signs in by the code.", anybody, signInByCode)),
+	keyless(route("POST", "/session/password", "signInByPassword", "A member of staff signs in by password and one-time code.", anybody, signInByPassword)),
+	route("GET", "/session", "readSession", "Who the caller is signed in as.", everybody, readSession),
+	keyless(route("POST", "/session/step-up", "stepUp", "A member of staff gives password and a new one-time code again, before what takes them.", staffRoles, stepUp)),
+	keyless(route("DELETE", "/session", "signOut", "Sign out.", everybody, signOut)),
+	keyless(route("POST", "/invitation/authenticator", "openInvitation", "What an authenticator app needs, for whoever holds both parts of an invitation.", anybody, openInvitation)),
+	keyless(route("POST", "/invitation/acceptance", "acceptInvitation", "Choose a password, and show by a one-time code that the authenticator works.", anybody, acceptInvitation)),
+}
+
+func signInByCode(r *request, in SignInByCode) (Session, error) {
+	code, err := signin.ParseCode(in.Code)
+	if err != nil { // and no attempt: nothing is looked up
+		return Session{}, web.NewProblem(http.StatusUnprocessableEntity, Mistyped, "The code is mistyped: "+err.Error()+".")
+	}
+	if err := r.attempt(signin.ClientSignIn, code.Label()); err != nil {
+		return Session{}, err
+	}
+	s, err := r.Desk.LogIn(r.ctx, code, journal.LogIn{Channel: in.Channel, Browser: in.Browser, System: in.System})
+	if err != nil {
+		return Session{}, err
+	}
+	return r.begin(s, in.Channel == journal.App)
+}
+
+func signInByPassword(r *request, in SignInByPassword) (Session, error) {
+	if err := r.attempt(signin.StaffSignIn, in.Login); err != nil {
+		return Session{}, err
+	}
+	s, err := r.Desk.SignIn(r.ctx, in.Login, in.Password, in.OneTime)
+	if err != nil {
+		return Session{}, err
+	}
+	s.Channel = in.Channel
+	return r.begin(s, in.Channel == string(journal.App))
+}
+
+// begin opens a session: an app is told its token, a browser gets it as a cookie that no page can read. Whoever was signed in
+// on this browser before is not any more.
+func (r *request) begin(s signin.Session, app bool) (Session, error) {
+	if r.session != nil {
+		r.Sessions.End(r.session.ID)
+	}
+	token, err := r.Sessions.New(r.now, s)
+	if err != nil {
+		return Session{}, err
+	}
+	s.Since, s.Seen = r.now, r.now
+	r.session = &s
+	web.SetRole(r.ctx, s.Role)
+	out, err := r.describe()
+	if app {
+		out.Token = token.Cookie()
+	} else {
+		http.SetCookie(r.w, r.cookie(token.Cookie(), 0))
+	}
+	return out, err
+}
+
+func (a *API) cookieName() string {
+	if a.Secure {
+		return "__Host-samtykke"
+	}
+	return "samtykke" // a browser keeps no __Host- cookie of a page without TLS
+}
+
+// cookie is the session's: necessary to be signed in, and the only one there is. It ends with the browser.
+func (a *API) cookie(token string, age int) *http.Cookie {
+	return &http.Cookie{
+		Name: a.cookieName(), Value: token, Path: "/", MaxAge: age, Secure: a.Secure, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	}
+}
+
+// describe says who is signed in.
+func (r *request) describe() (Session, error) {
+	s := r.session
+	terms := signin.TermsOf(s.Role)
+	out := Session{Role: s.Role, Since: s.Since.UTC(), IdleAt: r.now.Add(terms.Idle).UTC(), EndsAt: s.Since.Add(terms.Whole).UTC()}
+	id := s.Organisation
+	if s.Role == domain.RoleClient {
+		c, _, err := r.Desk.Clients.State(r.ctx, s.Actor)
+		if err != nil {
+			return out, err
+		}
+		id = c.Organisation
+	}
+	if id.IsZero() {
+		return out, nil
+	}
+	o, err := r.Desk.Organisation(r.ctx, id)
+	out.Organisation, out.Name = o.Name(), o.NameOf(s.Actor)
+	return out, err
+}
+
+func readSession(r *request, _ none) (Session, error) { return r.describe() }
+
+func stepUp(r *request, in StepUp) (none, error) {
+	if err := r.attempt(signin.StaffSignIn, r.session.Actor.String()); err != nil {
+		return none{}, err
+	}
+	return none{}, r.Desk.StepUp(r.ctx, r.session, in.Password, in.OneTime)
+}
+
+func signOut(r *request, _ none) (none, error) {
+	if r.session.Role != domain.RoleClient {
+		if err := r.Desk.SignOut(r.ctx, r.session); err != nil {
+			return none{}, err
+		}
+	}
+	r.Sessions.End(r.session.ID)
+	r.ended = true
+	http.SetCookie(r.w, r.cookie("", -1))
+	return none{}, nil
+}
+
+func openInvitation(r *request, in OpenInvitation) (Authenticator, error) {
+	code, err := r.invitation(in.Invitation)
+	if err != nil {
+		return Authenticator{}, err
+	}
+	e, err := r.Desk.OpenInvitation(r.ctx, code, in.Confirmation)
+	if err != nil {
+		return Authenticator{}, err
+	}
+	return Authenticator{Secret: e.OTP.Base32(), URI: e.OTP.URI(e.Login)}, nil
+}
+
+func acceptInvitation(r *request, in AcceptInvitation) (none, error) {
+	code, err := r.invitation(in.Invitation)
+	if err != nil {
+		return none{}, err
+	}
+	return none{}, r.Desk.AcceptInvitation(r.ctx, code, in.Confirmation, in.Password, in.OneTime)
+}
+
+// invitation reads an invitation, within the limits on attempts.
+func (r *request) invitation(typed string) (signin.Code, error) {
+	code, err := signin.ParseCode(typed)
+	if err == nil {
+		return code, r.attempt(signin.Invited, code.Label())
+	}
+	return code, web.NewProblem(http.StatusUnprocessableEntity, Mistyped, "The invitation is mistyped: "+err.Error()+".")
+}
+
+// attempt counts an attempt by where it comes from and whom it is about, or refuses it.
+func (r *request) attempt(act signin.Act, name string) error {
+	return r.Limits.Allow(r.now, act, web.Address(r.http), name)
+}

@@ -1,0 +1,22 @@
+package web_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"samtykke/adapters/web"
+)
+
+func TestLoggerPutsIDsOutOfSight(t *testing.T) {
+	const id = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
+	var b bytes.Buffer
+	web.Logger(&b).Error("client-"+id+" failed", slog.String("error", "reading client-"+id+": no"), slog.Any("cause", errors.New(id)),
+		slog.Group("g", slog.String("s", strings.ToUpper(id))), slog.Int("position", 7))
+	if out := b.String(); strings.Contains(strings.ToLower(out), id) || strings.Count(out, "[id]") != 4 ||
+		!strings.Contains(out, "reading client-[id]: no") || !strings.Contains(out, `"position":7`) {
+		t.Error(out)
+	}
+}

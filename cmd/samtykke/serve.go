@@ -1,0 +1,161 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"samtykke/adapters/signin"
+	"samtykke/adapters/web"
+	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/text"
+	"samtykke/domain"
+)
+
+type serveCmd struct {
+	dataFlag
+	Listen      string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Where to listen. Without TLS files, an address of the machine itself."`
+	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"Certificate with its chain, as PEM. Read anew when it changes."`
+	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"Its key."`
+	BehindProxy bool   `help:"A proxy in front ends TLS, and nobody else can reach this address: the last entry of X-Forwarded-For is then whom attempts are counted by."`
+	Dev         bool   `help:"For trying out, on this machine only: the clock can be set with POST /dev/clock, and a demo's logins are shown."`
+}
+
+// How often a server does what nobody asks for.
+const (
+	passTimeEvery = time.Minute
+	snapshotEvery = 10 * time.Minute
+)
+
+// Run serves until it is told to stop, and finishes what it has begun.
+func (c *serveCmd) Run(env *surroundings) (err error) {
+	log := web.Logger(env.stderr)
+	logins, err := readLogins(c.Data)
+	if err != nil {
+		return err
+	}
+	if logins != nil && !c.Dev {
+		return usage("%s is a demo, whose passwords are known to everybody: serve it with --dev", c.Data)
+	}
+	w, err := c.world()
+	if err != nil {
+		return err
+	}
+	var dev *devClock
+	if c.Dev {
+		dev = &devClock{real: w.clock}
+		w.clock = dev.now
+	}
+	s, err := w.open(env.ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if cut := s.report.Cut; cut != nil {
+		log.Warn("the last write had not ended", slog.Any("cut", cut))
+	}
+	s.start()
+	server, err := web.Listen(web.Config{
+		Listen: c.Listen, TLSCert: c.TLSCert, TLSKey: c.TLSKey, BehindProxy: c.BehindProxy, Dev: c.Dev,
+		Log: log, Clock: w.clock, Random: w.secrets,
+	}, s.site(c.TLSCert != "" || c.BehindProxy, dev, logins))
+	if err != nil {
+		return usage("%v", err)
+	}
+	announce(env.stdout, server.Addr().String(), c.TLSCert != "", logins, w.clock())
+	ctx, stop := context.WithCancelCause(env.ctx)
+	defer stop(nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.upkeep(ctx, log, stop)
+	}()
+	err = server.Serve(ctx)
+	stop(nil)
+	<-ended
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// world is the data directory's, which is made where there is none yet.
+func (c *serveCmd) world() (world, error) {
+	if _, err := os.Stat(filepath.Join(c.Data, unfinished)); err == nil {
+		return world{}, usage("the demo that made %s did not end: remove the folder and make it anew", c.Data)
+	}
+	return realWorld(c.Data)
+}
+
+// upkeep lets time pass and saves snapshots of the views, until ctx ends. It ends the server when the views have stopped: what
+// they show would grow old in silence.
+func (s *system) upkeep(ctx context.Context, log *slog.Logger, stop context.CancelCauseFunc) {
+	tick, save := time.NewTicker(passTimeEvery), time.NewTicker(snapshotEvery)
+	defer tick.Stop()
+	defer save.Stop()
+	for {
+		var err error
+		what := "time could not pass for every client"
+		select {
+		case <-ctx.Done():
+			return
+		case err = <-s.running:
+			s.running <- err // close asks again
+			stop(fmt.Errorf("the views have stopped: %w", cmp.Or(err, io.ErrUnexpectedEOF)))
+			return
+		case <-tick.C:
+			_, _, err = s.desk.Tick(ctx)
+		case <-save.C:
+			what = "no snapshot of the views could be saved"
+			err = s.keeper.Save(ctx, s.disk)
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Error(what, slog.String("error", err.Error()))
+		}
+	}
+}
+
+// site is everything that the server answers to. dev is nil in earnest.
+func (s *system) site(secure bool, dev *devClock, logins []login) http.Handler {
+	to := mux.NewRouter()
+	to.NotFoundHandler = http.HandlerFunc(api.Nowhere)
+	to.MethodNotAllowedHandler = http.HandlerFunc(api.NotHere)
+	(&api.API{
+		Desk: s.desk, Auditor: s.auditor, Texts: text.All, Secure: secure,
+		Sessions: signin.NewSessions(s.secrets, 0), Limits: signin.NewLimits(s.secrets, signin.Rows),
+	}).Register(to)
+	if dev != nil {
+		dev.register(to, logins)
+	}
+	return to
+}
+
+// announce says where the service is and, of a demo, who can sign in.
+func announce(to io.Writer, address string, tls bool, logins []login, now time.Time) {
+	scheme := "http"
+	if tls {
+		scheme = "https"
+	}
+	fmt.Fprintf(to, "Serving at %s://%s\n  the interface   %s\n  its description %s\n", scheme, address, api.Prefix, api.Description)
+	if logins == nil {
+		return
+	}
+	fmt.Fprintf(to, "\nThe demo's clock is at %s. Logins, on this demo only (one-time codes of now: GET /dev/logins):\n",
+		now.In(domain.Oslo).Format("2006-01-02 15:04"))
+	for _, l := range logins {
+		if l.Code != "" {
+			fmt.Fprintf(to, "  %-12s code %s  (%s)\n", l.Role, l.Code, l.About)
+			continue
+		}
+		fmt.Fprintf(to, "  %-12s %s, password %q  (%s)\n", l.Role, l.Login, l.Password, l.About)
+	}
+}
