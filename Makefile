@@ -2,13 +2,16 @@
 
 GO ?= go
 
-.PHONY: help run test check golden fuzz clauses mutants bench clean
+.PHONY: help run tour test golden fuzz clauses mutants bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-run: bin/samtykke ## build, make a lived-in ledger, and show what an auditor would ask of it
-	@sh cmd/samtykke/tour.sh bin/samtykke demo-data
+run: bin/samtykke ## build, make a lived-in ledger, and serve it on this machine
+	@sh cmd/samtykke/tour.sh bin/samtykke demo-data serve
+
+tour: bin/samtykke ## show on the same ledger what an auditor would ask of it
+	@sh cmd/samtykke/tour.sh bin/samtykke demo-data ask
 
 bin/samtykke: FORCE
 	@$(GO) build -o $@ ./cmd/samtykke
@@ -27,6 +30,8 @@ golden: ## write missing event vectors and schemas, and the event × view matrix
 fuzz: ## fuzz the decoders and recovery, a minute each
 	$(GO) test ./eventschema -fuzz FuzzDecode -fuzztime 1m
 	$(GO) test ./adapters/filestore -fuzz FuzzOpen -fuzztime 1m
+	$(GO) test ./adapters/web -fuzz FuzzDecode -fuzztime 1m
+	$(GO) test ./domain/journal -fuzz FuzzIdentifying -fuzztime 1m
 
 clauses: ## every clause with the scenarios that show it
 	@$(GO) run ./testdata/clauses

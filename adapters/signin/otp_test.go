@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +16,6 @@ import (
 
 	"samtykke/adapters/disk/simdisk"
 	"samtykke/adapters/signin"
-
-	mathrand "math/rand/v2"
 )
 
 func aKey(t *testing.T, content string) signin.HashKey {

@@ -43,6 +43,7 @@ type Session struct {
 	Role         domain.Role
 	Organisation domain.ID // zero for clients and the service's own staff
 	Channel      string    // web or app
+	Language     string    // that pages are shown in: nb, nn, en; "" is not chosen
 	Since        time.Time
 	Seen         time.Time             // the last request
 	StrongAt     time.Time             // when password and one-time code were last given; zero: never
@@ -195,7 +196,7 @@ func (t *Sessions) Find(cookie string, now time.Time) (*Session, bool) {
 	return &found, true
 }
 
-// Keep puts back what was changed in a copy that Find gave: StrongAt, Code, Pending and Position. What another request of the
+// Keep puts back what was changed in a copy that Find gave: StrongAt, Code, Pending, Language and Position. What another request of the
 // same session changed meanwhile, and this one did not, stays. It reports false, and does nothing, where the session has ended.
 func (t *Sessions) Keep(s *Session) bool {
 	t.mu.Lock()
@@ -213,6 +214,9 @@ func (t *Sessions) Keep(s *Session) bool {
 	}
 	if s.found == nil || s.found[1] != s.Pending {
 		kept.Pending = s.Pending
+	}
+	if s.Language != "" {
+		kept.Language = s.Language
 	}
 	kept.Position = max(kept.Position, s.Position)
 	return true

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -54,7 +55,7 @@ func Decode(r *http.Request, v any) error {
 		p = fill(body, v, t)
 	}
 	if p == nil {
-		c := complete{in: jsontext.NewDecoder(bytes.NewReader(body)), members: map[reflect.Type]map[string]member{}}
+		c := complete{in: jsontext.NewDecoder(bytes.NewBuffer(body))}
 		c.value(t, "")
 		p = c.problem
 	}
@@ -106,7 +107,7 @@ func wellFormed(body []byte, t reflect.Type) *Problem {
 	if !utf8.Valid(body) {
 		return NewProblem(http.StatusBadRequest, "not-json", "The body is not UTF-8.")
 	}
-	in := jsontext.NewDecoder(bytes.NewReader(body))
+	in := jsontext.NewDecoder(bytes.NewBuffer(body))
 	for begun := false; !begun || in.StackDepth() > 0; begun = true {
 		if _, err := in.ReadToken(); err != nil {
 			return malformed(err, in, t)
@@ -192,7 +193,6 @@ func wanted(t reflect.Type) string {
 // complete walks a body that has been decoded, for what decoding does not mind: members that are missing, and null.
 type complete struct {
 	in      *jsontext.Decoder
-	members map[reflect.Type]map[string]member
 	problem *Problem // the first
 }
 
@@ -227,15 +227,13 @@ func (c *complete) value(t reflect.Type, at jsontext.Pointer) {
 }
 
 func (c *complete) object(t reflect.Type, at jsontext.Pointer) {
-	if c.members[t] == nil {
-		c.members[t] = membersOf(t)
-	}
-	missing := maps.Clone(c.members[t])
+	members := membersOf(t)
+	missing := maps.Clone(members)
 	c.in.ReadToken()
 	for c.in.PeekKind() != '}' {
 		name, _ := c.in.ReadToken()
 		n := name.String()
-		m := c.members[t][n]
+		m := members[n]
 		delete(missing, n)
 		c.value(m.t, at.AppendToken(n))
 	}
@@ -259,8 +257,18 @@ type member struct {
 	optional bool
 }
 
-// membersOf gives the members of a struct by name; none for any other type.
+// membersOf gives the members of a struct by name; none for any other type. It is kept, and not to be changed.
 func membersOf(t reflect.Type) map[string]member {
+	if found, ok := tables.Load(t); ok {
+		return found.(map[string]member)
+	}
+	found, _ := tables.LoadOrStore(t, readMembers(t))
+	return found.(map[string]member)
+}
+
+var tables sync.Map // map[string]member by reflect.Type
+
+func readMembers(t reflect.Type) map[string]member {
 	all := map[string]member{}
 	if t == nil || t.Kind() != reflect.Struct || leaf(t) {
 		return all

@@ -43,10 +43,8 @@ func NewProblem(status int, code, detail string) *Problem {
 // WriteProblem answers with the problem and the request's reference. What caused it, if it has a cause, goes to the log. The
 // problem is not changed, so one may serve many requests.
 func WriteProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	Note(r, p)
 	q := under(r.Context())
-	if p.cause != nil && !errors.Is(p.cause, context.Canceled) { // cancelled: whoever asked has gone
-		q.log.Error("request failed", slog.String("reference", q.reference), slog.String("error", p.cause.Error()))
-	}
 	said := *p
 	said.Type, said.Title, said.Instance = "about:blank", http.StatusText(p.Status), q.reference
 	body, err := json.Marshal(&said)
@@ -159,4 +157,12 @@ func failed(cause error) *Problem {
 
 func tooLarge(most int64) *Problem {
 	return NewProblem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body is too large: at most %d bytes.", most))
+}
+
+// Note puts what caused a problem in the log, for an answer that is no problem but a page.
+func Note(r *http.Request, p *Problem) {
+	q := under(r.Context())
+	if p.cause != nil && !errors.Is(p.cause, context.Canceled) { // cancelled: whoever asked has gone
+		q.log.Error("request failed", slog.String("reference", q.reference), slog.String("error", p.cause.Error()))
+	}
 }

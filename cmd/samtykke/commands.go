@@ -32,10 +32,15 @@ type dataFlag struct {
 }
 
 // with opens the data directory for a command and closes it behind it. The directory must hold a ledger.
-func (d dataFlag) with(env *surroundings, do func(*system) error) (err error) {
+func (d dataFlag) with(env *surroundings, do func(*system) error) error {
 	if _, err := os.Stat(filepath.Join(d.Data, ledgerDir)); errors.Is(err, fs.ErrNotExist) {
 		return usage("there is no ledger in %s", d.Data)
 	}
+	return d.orNew(env, do)
+}
+
+// orNew is with, for a command that may be the first.
+func (d dataFlag) orNew(env *surroundings, do func(*system) error) (err error) {
 	if _, err := os.Stat(filepath.Join(d.Data, unfinished)); err == nil {
 		return usage("the demo that made %s did not end: remove the folder and make it anew", d.Data)
 	}

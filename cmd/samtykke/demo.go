@@ -21,20 +21,19 @@ type demoCmd struct {
 	Clients int    `default:"200" help:"How many clients."`
 	Weeks   int    `default:"60" help:"How many weeks they live through."`
 	Seed    uint64 `default:"1" help:"The same seed makes the same history."`
-	Start   string `placeholder:"DATE" help:"The first day; a Monday reads best. If not given, the demo ends this week."`
+	Start   string `placeholder:"DATE" help:"The first day. If not given, the demo ends today."`
 	Answers string `placeholder:"FILE" help:"Answers to PHQ-9 as CSV: person,week,item1,...,item9,difficulty,total. Without it, answers are drawn from the seed."`
 }
 
 // earliest is the first Monday on which both services are offered.
 var earliest = domain.MustDate("2025-01-20")
 
-// firstDay is the day given, or the Monday from which the demo ends in the week of now.
+// firstDay is the day given, or the one from which the demo ends today.
 func (c *demoCmd) firstDay(now time.Time) (domain.Date, error) {
 	if c.Start != "" {
 		return domain.ParseDate(c.Start)
 	}
-	start := domain.DateOf(now).AddDays(-7 * c.Weeks)
-	return max(earliest, start-(start-earliest)%7), nil
+	return max(earliest, domain.DateOf(now).AddDays(-7*c.Weeks)), nil
 }
 
 // unfinished is a file in the data directory while a demo is made there.

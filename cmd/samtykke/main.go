@@ -1,6 +1,7 @@
 // Command samtykke is the consent and registration ledger: one binary, one data directory, no server beside it.
 //
 //	samtykke serve    serves clients, professionals and auditors over HTTP
+//	samtykke employ   gives an auditor or employee of the service an account
 //	samtykke demo     fills a new data directory with clients who live through months of the service
 //	samtykke who-saw  replays who saw what
 //	samtykke why      tells which act and which rule led to an event
@@ -48,6 +49,7 @@ var errWrong = errors.New("the ledger is not in order")
 // cli is the command line.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve clients, professionals and auditors over HTTP."`
+	Employ  employCmd  `cmd:"" help:"Give an auditor or employee of the service an account, by an invitation in two parts."`
 	Demo    demoCmd    `cmd:"" help:"Fill a new data directory: clients live through weeks of the service, over the real command path."`
 	WhoSaw  whoSawCmd  `cmd:"" help:"Replay who saw what: every look-up and every refused attempt, in order."`
 	Why     whyCmd     `cmd:"" help:"Tell which act and which rule led to an event."`

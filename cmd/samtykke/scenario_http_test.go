@@ -403,7 +403,7 @@ func (o *overHTTP) register(by ledger.Caller, c journal.Command) error {
 }
 
 func (o *overHTTP) askCorrection(by ledger.Caller, words string) (domain.ID, error) {
-	var out api.Request
+	var out api.Requested
 	o.log.secret(words)
 	err := o.call(by, "POST", "/corrections", api.AskCorrection{Text: words}, &out)
 	return out.Request, err
@@ -474,7 +474,7 @@ func (o *overHTTP) writeNote(by ledger.Caller, handle domain.ID, c journal.Write
 }
 
 func (o *overHTTP) passOnCorrection(by ledger.Caller, handle domain.ID, words string) (domain.ID, error) {
-	var out api.Request
+	var out api.Requested
 	err := o.call(by, "POST", "/clients/"+handle.String()+"/corrections", api.AskCorrection{Text: words}, &out)
 	return out.Request, err
 }

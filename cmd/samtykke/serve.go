@@ -67,7 +67,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	server, err := web.Listen(web.Config{
 		Listen: c.Listen, TLSCert: c.TLSCert, TLSKey: c.TLSKey, BehindProxy: c.BehindProxy, Dev: c.Dev,
 		Log: log, Clock: w.clock, Random: w.secrets,
-	}, s.site(c.TLSCert != "" || c.BehindProxy, dev, logins))
+	}, site(s.service(c.TLSCert != "" || c.BehindProxy), dev, logins))
 	if err != nil {
 		return usage("%v", err)
 	}
@@ -124,15 +124,20 @@ func (s *system) upkeep(ctx context.Context, log *slog.Logger, stop context.Canc
 	}
 }
 
+// service is the interface over the system, with nobody signed in. It is secure where browsers come by HTTPS.
+func (s *system) service(secure bool) *api.API {
+	return &api.API{
+		Desk: s.desk, Auditor: s.auditor, Texts: text.All, Secure: secure,
+		Sessions: signin.NewSessions(s.secrets, 0), Limits: signin.NewLimits(s.secrets, signin.Rows),
+	}
+}
+
 // site is everything that the server answers to. dev is nil in earnest.
-func (s *system) site(secure bool, dev *devClock, logins []login) http.Handler {
+func site(service *api.API, dev *devClock, logins []login) http.Handler {
 	to := mux.NewRouter()
 	to.NotFoundHandler = http.HandlerFunc(api.Nowhere)
 	to.MethodNotAllowedHandler = http.HandlerFunc(api.NotHere)
-	(&api.API{
-		Desk: s.desk, Auditor: s.auditor, Texts: text.All, Secure: secure,
-		Sessions: signin.NewSessions(s.secrets, 0), Limits: signin.NewLimits(s.secrets, signin.Rows),
-	}).Register(to)
+	service.Register(to)
 	if dev != nil {
 		dev.register(to, logins)
 	}

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes a lived-in ledger, unless it is there already, and shows what an auditor would ask of it.
+# Makes a lived-in ledger that ends today, unless one is there already, and serves it or shows what an auditor would ask of it.
 set -eu
 samtykke=$1
 data=$2
+then=$3 # serve or ask
 said=$data.txt # what the demo said, beside its data
 
 say() {
@@ -15,16 +16,24 @@ say() {
 if [ -e "$data/demo-unfinished" ]; then
 	rm -rf "$data" # an earlier run was interrupted
 fi
+if [ -f "$said" ] && [ -n "$(find "$said" -mtime +7)" ]; then
+	rm -rf "$data" "$said" # what was lived in then has lapsed by now
+fi
 if [ ! -d "$data" ]; then
 	say demo --data "$data" >"$said"
+fi
+if [ "$then" = serve ]; then
+	sed '/^Try:/d' "$said"
+	exec "$samtykke" serve --dev --data "$data"
 fi
 cat "$said"
 label=$(sed -n 's/.*--client //p' "$said")
 
-say who-saw --data "$data" --client "$label" --to 2025-05-01
-position=$("$samtykke" who-saw --data "$data" --client "$label" | awk '/saw up to/ { p = $1 } END { print p }')
+say who-saw --data "$data" --client "$label"
+last=$("$samtykke" who-saw --data "$data" --client "$label" | awk '/saw up to/ { p = $1 " " $2 } END { print p }')
+position=${last% *}
 say why --data "$data" "$position"
-say state --data "$data" --client "$label" --at 2025-06-01
+say state --data "$data" --client "$label" --at "${last#* }"
 say state --data "$data" --client "$label"
 say verify --data "$data"
 say rebuild --data "$data"

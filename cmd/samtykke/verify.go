@@ -14,6 +14,7 @@ import (
 	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
+	"samtykke/domain/staff"
 	"samtykke/eventschema"
 )
 
@@ -46,7 +47,8 @@ const maxProblems = 100
 // ciphertexts they were recorded with; stream numbering; a live yes, of the reader's own organisation, under every
 // look-up by an organisation, and an active reader; every lapse and question at its instant, and nothing between a
 // deadline and its event; yes and no as the client's own acts, with the dates of the rule in force; instants that never run
-// backwards; forms and answers that a professional entered under a look-up of theirs; queries with their basis.
+// backwards; forms and answers that a professional entered under a look-up of theirs; queries with their basis; staff who came in
+// by an invitation in time, by a password that held, and by each one-time code once.
 func (s *system) verify(ctx context.Context, progress func(done, all uint64)) (verdict, error) {
 	head, err := s.store.Head(ctx)
 	if err != nil {
@@ -83,6 +85,7 @@ type verifier struct {
 	clients  map[domain.ID]client.State
 	journals map[domain.ID]journal.State
 	orgs     map[domain.ID]organisation.State
+	accounts map[domain.ID]staff.State
 	admitted map[entry]int // look-ups that let a professional register, not used up
 	left     map[member]loss
 }
@@ -109,7 +112,7 @@ func newVerifier(s *system) *verifier {
 	return &verifier{
 		verdict: verdict{Problems: []problem{}},
 		sys:     s, versions: map[string]uint64{}, recorded: map[string]time.Time{}, clients: map[domain.ID]client.State{},
-		journals: map[domain.ID]journal.State{}, orgs: map[domain.ID]organisation.State{}, admitted: map[entry]int{}, left: map[member]loss{},
+		journals: map[domain.ID]journal.State{}, orgs: map[domain.ID]organisation.State{}, accounts: map[domain.ID]staff.State{}, admitted: map[entry]int{}, left: map[member]loss{},
 	}
 }
 
@@ -157,6 +160,8 @@ func (v *verifier) record(ctx context.Context, r *eventschema.Record) {
 		}
 		v.leave(&f, v.orgs[f.Subject], s)
 		v.orgs[f.Subject] = s
+	case eventschema.StaffStream:
+		v.staff(r, &f)
 	case eventschema.RefusedStream:
 		v.Refused++
 	case eventschema.OversightStream:
@@ -165,6 +170,32 @@ func (v *verifier) record(ctx context.Context, r *eventschema.Record) {
 			v.problem(r, "a query without somebody who answers for it, or without the basis of that role")
 		}
 	}
+}
+
+// staff checks one event of an account against the state before it.
+func (v *verifier) staff(r *eventschema.Record, f *eventschema.Fact) {
+	s := v.accounts[f.Subject]
+	body, _ := f.Body.(staff.Body)
+	in := func(step uint64) {
+		if s.Enters(s.Credentials, step) != nil || f.Act.Actor != f.Subject {
+			v.problem(r, "%s by somebody else, without a password that held, or by a one-time code that was used", f.Name)
+		}
+	}
+	switch b := body.(type) {
+	case staff.Accepted:
+		if s.Opens(b.Code, s.Invitation.Confirmation, f.Act.At) != nil || f.Act.Actor != f.Subject {
+			v.problem(r, "an invitation accepted by somebody else, too late, or one that there was not")
+		}
+	case staff.SignedIn:
+		in(b.Step)
+	case staff.SteppedUp:
+		in(b.Step)
+	default:
+		if body != nil && s.Ended {
+			v.problem(r, "%s after the account had ended", f.Name)
+		}
+	}
+	v.accounts[f.Subject] = staff.Evolve(s, staff.Event{Act: f.Act, Effective: f.Effective, Rule: f.Rule, Body: body})
 }
 
 // leave notes who lost a role by an event of an organisation.

@@ -10,7 +10,7 @@
 //     So a deactivation, a new code and a new password end sessions at once, on every instance.
 //  3. A wait until the views show what this session wrote last.
 //  4. For a command, the Idempotency-Key. The same key with the same content is answered as before and done once; with other
-//     content it is refused.
+//     content it is refused. What only reads takes None, and is decided on each time: no answer with somebody's data is kept.
 //  5. The content, strictly: an unknown, missing or doubled member, a wrong type, an empty body, another charset are refused and
 //     change nothing. A command's content stands in its body; only what is read takes a query.
 //  6. The act. Its answer is made whole.
@@ -106,6 +106,6 @@ func NotHere(w http.ResponseWriter, r *http.Request) {
 	web.WriteProblem(w, r, web.NewProblem(http.StatusMethodNotAllowed, "no-such-method", "This does not take that method."))
 }
 
-func (r *request) variable(name string) string { return mux.Vars(r.http)[name] }
+func (r *Request) variable(name string) string { return mux.Vars(r.http)[name] }
 
 func number(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) }

@@ -11,12 +11,12 @@ import (
 )
 
 var auditorRoutes = []Route{
-	strong(route("POST", "/audit/who-saw", "whoSaw", "Who saw what: look-ups, refused attempts, and questions that opened everything. The question is on record first.", auditors, whoSaw)),
-	strong(route("POST", "/audit/refused", "listRefused", "Attempts that were refused: look-ups and sign-ins.", auditors, listRefused)),
-	strong(route("POST", "/audit/why", "why", "Which act and which rule led to an event.", auditors, why)),
-	strong(route("POST", "/audit/state", "stateAt", "A client's state at an instant, with the reason.", auditors, stateAt)),
-	strong(route("POST", "/audit/feeds", "openFeed", "Open a feed of all events behind a position. The opening is on record.", auditors, openFeed)),
-	route("GET", "/audit/feeds/{feed}", "readFeed", "Read on in a feed of one's own: gap-free, in total order, sealed content closed.", auditors, readFeed),
+	strong(keyless(route("POST", "/audit/who-saw", "whoSaw", "Who saw what: look-ups, refused attempts, and questions that opened everything. The question is on record first.", auditors, (*Request).WhoSaw))),
+	strong(keyless(route("POST", "/audit/refused", "listRefused", "Attempts that were refused: look-ups and sign-ins.", auditors, (*Request).ListRefused))),
+	strong(keyless(route("POST", "/audit/why", "why", "Which act and which rule led to an event.", auditors, (*Request).Why))),
+	strong(keyless(route("POST", "/audit/state", "stateAt", "A client's state at an instant, with the reason.", auditors, (*Request).StateAt))),
+	strong(route("POST", "/audit/feeds", "openFeed", "Open a feed of all events behind a position. The opening is on record.", auditors, (*Request).OpenFeed)),
+	route("GET", "/audit/feeds/{feed}", "readFeed", "Read on in a feed of one's own: gap-free, in total order, sealed content closed.", auditors, (*Request).ReadFeed),
 }
 
 // WhoSaw asks who saw what. What is not given asks for all.
@@ -49,7 +49,7 @@ func when(t *time.Time) time.Time {
 	return t.UTC()
 }
 
-func whoSaw(r *request, in WhoSaw) (audit.Sightings, error) {
+func (r *Request) WhoSaw(in WhoSaw) (audit.Sightings, error) {
 	a := r.Auditor(r.by)
 	q := audit.Query{From: when(in.From), To: when(in.To), Known: when(in.Known)}
 	var err error
@@ -80,7 +80,7 @@ type Refused struct {
 	AuditPage
 }
 
-func listRefused(r *request, in Refused) (audit.Attempts, error) {
+func (r *Request) ListRefused(in Refused) (audit.Attempts, error) {
 	return r.Auditor(r.by).Refused(r.ctx, in.Reason, when(in.From), when(in.To), in.audit())
 }
 
@@ -90,7 +90,7 @@ type Why struct {
 	Position uint64 `json:"position" jsonschema:"minimum=1"`
 }
 
-func why(r *request, in Why) (audit.Explanation, error) {
+func (r *Request) Why(in Why) (audit.Explanation, error) {
 	return r.Auditor(r.by).Why(r.ctx, in.Reason, in.Position)
 }
 
@@ -103,7 +103,7 @@ type StateAt struct {
 	Known        *time.Time `json:"known,omitempty" jsonschema_description:"As far as it was recorded by this instant."`
 }
 
-func stateAt(r *request, in StateAt) (audit.Standing, error) {
+func (r *Request) StateAt(in StateAt) (audit.Standing, error) {
 	a := r.Auditor(r.by)
 	var organisation domain.ID
 	var err error
@@ -131,7 +131,7 @@ type Feed struct {
 	After uint64 `json:"after"`
 }
 
-func openFeed(r *request, in OpenFeed) (Feed, error) {
+func (r *Request) OpenFeed(in OpenFeed) (Feed, error) {
 	f, err := r.Auditor(r.by).OpenFeed(r.ctx, in.Reason, in.After)
 	return Feed{f.Opened, f.After}, err
 }
@@ -148,7 +148,7 @@ type Events struct {
 	After  uint64             `json:"after" jsonschema_description:"Where the next page begins. Without events, the ledger ends here for now."`
 }
 
-func readFeed(r *request, in FeedPage) (Events, error) {
+func (r *Request) ReadFeed(in FeedPage) (Events, error) {
 	opened, err := number(r.variable("feed"))
 	if err != nil {
 		return Events{}, web.NewProblem(http.StatusNotFound, audit.NotFound, "There is no such feed.")

@@ -17,31 +17,31 @@ import (
 )
 
 var clientRoutes = []Route{
-	route("GET", "/sharing", "readSharing", "Whether the caller shares, until when, and which question is open, with its wording.", clients, readSharing),
-	route("POST", "/sharing", "answerSharing", "Answer the first question, or share or stop sharing under Settings. A stop is in force before this is answered.", clients, answerSharing),
-	route("POST", "/follow-up", "answerFollowUp", "Answer whether follow-up still goes on.", clients, answerFollowUp),
-	route("POST", "/code", "drawCode", "Draw a new code. The old one goes on working until the new one is typed back.", clients, drawCode),
-	route("POST", "/code/confirmation", "confirmCode", "Type the new code back: it works from now on, the old one does not, and other sessions end.", clients, confirmCode),
-	route("POST", "/restriction", "restrict", "Stop every use of the caller's data but storage.", clients, restrict),
-	route("DELETE", "/restriction", "liftRestriction", "Let the data be used again.", clients, liftRestriction),
+	route("GET", "/sharing", "readSharing", "Whether the caller shares, until when, and which question is open, with its wording.", clients, (*Request).ReadSharing),
+	route("POST", "/sharing", "answerSharing", "Answer the first question, or share or stop sharing under Settings. A stop is in force before this is answered.", clients, (*Request).AnswerSharing),
+	route("POST", "/follow-up", "answerFollowUp", "Answer whether follow-up still goes on.", clients, (*Request).AnswerFollowUp),
+	route("POST", "/code", "drawCode", "Draw a new code. The old one goes on working until the new one is typed back.", clients, (*Request).DrawCode),
+	route("POST", "/code/confirmation", "confirmCode", "Type the new code back: it works from now on, the old one does not, and other sessions end.", clients, (*Request).ConfirmCode),
+	route("POST", "/restriction", "restrict", "Stop every use of the caller's data but storage.", clients, (*Request).Restrict),
+	route("DELETE", "/restriction", "liftRestriction", "Let the data be used again.", clients, (*Request).LiftRestriction),
 
-	route("GET", "/instruments", "listInstruments", "The forms that can be filled in.", []domain.Role{domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser}, listInstruments),
-	route("POST", "/assessments", "fillIn", "Fill in a form.", clients, fillIn),
-	route("POST", "/answers", "giveAnswer", "Answer a question of the programme.", clients, giveAnswer),
-	route("POST", "/content/opened", "openContent", "Content was opened.", clients, openContent),
-	route("POST", "/content/finished", "finishContent", "Content was finished.", clients, finishContent),
-	route("POST", "/use", "spendTime", "Time was spent.", clients, spendTime),
-	route("POST", "/ratings", "rate", "Rate a piece of content.", clients, rate),
-	route("POST", "/corrections", "askCorrection", "Ask for a correction. No reply can be sent; the answer stands among the caller's own data.", clients, askCorrection),
+	route("GET", "/instruments", "listInstruments", "The forms that can be filled in.", []domain.Role{domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser}, (*Request).ListInstruments),
+	route("POST", "/assessments", "fillIn", "Fill in a form.", clients, (*Request).FillIn),
+	route("POST", "/answers", "giveAnswer", "Answer a question of the programme.", clients, (*Request).GiveAnswer),
+	route("POST", "/content/opened", "openContent", "Content was opened.", clients, (*Request).OpenContent),
+	route("POST", "/content/finished", "finishContent", "Content was finished.", clients, (*Request).FinishContent),
+	route("POST", "/use", "spendTime", "Time was spent.", clients, (*Request).SpendTime),
+	route("POST", "/ratings", "rate", "Rate a piece of content.", clients, (*Request).Rate),
+	route("POST", "/corrections", "askCorrection", "Ask for a correction. No reply can be sent; the answer stands among the caller's own data.", clients, (*Request).AskCorrection),
 
-	route("GET", "/own-data", "readOwn", "Everything that is stored about the caller. The reading is on record.", clients, readOwn),
-	route("GET", "/own-data/look-ups", "readOwnLookUps", "Who has looked, or tried to, when, as what and why.", clients, readOwnLookUps),
-	route("POST", "/own-data/export", "exportOwn", "Take everything out: what is registered, entry by entry, notes about the caller, the history of sharing, and every look-up.", clients, exportOwn),
+	route("GET", "/own-data", "readOwn", "Everything that is stored about the caller. The reading is on record.", clients, (*Request).ReadOwn),
+	route("GET", "/own-data/look-ups", "readOwnLookUps", "Who has looked, or tried to, when, as what and why.", clients, (*Request).ReadOwnLookUps),
+	keyless(route("POST", "/own-data/export", "exportOwn", "Take everything out: what is registered, entry by entry, notes about the caller, the history of sharing, and every look-up.", clients, (*Request).ExportOwn)),
 
-	route("POST", "/feedback", "giveFeedback", "Suggest a change or evaluate the service. It is linked to nobody: sign-in makes no difference.", anybody, giveFeedback),
+	route("POST", "/feedback", "giveFeedback", "Suggest a change or evaluate the service. It is linked to nobody: sign-in makes no difference.", anybody, (*Request).GiveFeedback),
 }
 
-func readSharing(r *request, in Language) (Sharing, error) {
+func (r *Request) ReadSharing(in Language) (Sharing, error) {
 	s, _, err := r.Desk.Clients.State(r.ctx, r.by.Actor)
 	if err != nil {
 		return Sharing{}, err
@@ -79,7 +79,7 @@ func or(s, otherwise string) string {
 }
 
 // showed notes which wording the caller had read.
-func (r *request) showed(t Shown, name string) error {
+func (r *Request) showed(t Shown, name string) error {
 	r.by.Text = domain.Text{Name: t.Name, Version: t.Version, Language: t.Language}
 	if _, ok := r.Texts[r.by.Text]; !ok || t.Name != name {
 		return web.NewProblem(http.StatusUnprocessableEntity, "no-such-text", "There is no such wording, or it is not the one to this question.")
@@ -87,15 +87,15 @@ func (r *request) showed(t Shown, name string) error {
 	return nil
 }
 
-func (r *request) act(c client.Command) (none, error) {
+func (r *Request) act(c client.Command) (None, error) {
 	done, err := r.Desk.Act(r.ctx, r.by, c)
 	r.wrote(done.Position)
-	return none{}, err
+	return None{}, err
 }
 
-func answerSharing(r *request, in AnswerShare) (none, error) {
+func (r *Request) AnswerSharing(in AnswerShare) (None, error) {
 	if err := r.showed(in.Text, text.Sharing); err != nil {
-		return none{}, err
+		return None{}, err
 	}
 	switch {
 	case in.Share:
@@ -106,14 +106,14 @@ func answerSharing(r *request, in AnswerShare) (none, error) {
 	return r.act(client.Withdraw{})
 }
 
-func answerFollowUp(r *request, in AnswerFollowUp) (none, error) {
+func (r *Request) AnswerFollowUp(in AnswerFollowUp) (None, error) {
 	if err := r.showed(in.Text, text.FollowUp); err != nil {
-		return none{}, err
+		return None{}, err
 	}
 	return r.act(client.AnswerFollowUp{Yes: in.Yes})
 }
 
-func drawCode(r *request, _ none) (NewCode, error) {
+func (r *Request) DrawCode(_ None) (NewCode, error) {
 	code, err := r.Desk.BeginRotation(r.ctx, r.session)
 	if err != nil {
 		return NewCode{}, err
@@ -121,19 +121,19 @@ func drawCode(r *request, _ none) (NewCode, error) {
 	return NewCode{code.Slip()}, nil
 }
 
-func confirmCode(r *request, in TypedCode) (none, error) {
-	return none{}, r.Desk.ConfirmRotation(r.ctx, r.session, in.Code)
+func (r *Request) ConfirmCode(in TypedCode) (None, error) {
+	return None{}, r.Desk.ConfirmRotation(r.ctx, r.session, in.Code)
 }
 
-func restrict(r *request, _ none) (none, error)        { return r.act(client.Restrict{}) }
-func liftRestriction(r *request, _ none) (none, error) { return r.act(client.LiftRestriction{}) }
+func (r *Request) Restrict(_ None) (None, error)        { return r.act(client.Restrict{}) }
+func (r *Request) LiftRestriction(_ None) (None, error) { return r.act(client.LiftRestriction{}) }
 
 // Instruments are the forms that can be filled in.
 type Instruments struct {
 	Instruments []Instrument `json:"instruments"`
 }
 
-func listInstruments(_ *request, _ none) (Instruments, error) {
+func (r *Request) ListInstruments(_ None) (Instruments, error) {
 	var out Instruments
 	for name, f := range journal.Forms {
 		out.Instruments = append(out.Instruments, Instrument{name, f.Items, f.Highest, f.Difficulty})
@@ -147,10 +147,10 @@ func listInstruments(_ *request, _ none) (Instruments, error) {
 	return out, nil
 }
 
-func (r *request) register(c journal.Command) (none, error) {
+func (r *Request) register(c journal.Command) (None, error) {
 	p, err := r.Desk.Register(r.ctx, r.by, c)
 	r.wrote(p)
-	return none{}, err
+	return None{}, err
 }
 
 func (a Assessment) command(entered journal.Entered) journal.Assess {
@@ -161,38 +161,39 @@ func (a Assessment) command(entered journal.Entered) journal.Assess {
 	return c
 }
 
-func fillIn(r *request, in Assessment) (none, error) { return r.register(in.command(journal.ByClient)) }
-func giveAnswer(r *request, in Answer) (none, error) {
+func (r *Request) FillIn(in Assessment) (None, error) {
+	return r.register(in.command(journal.ByClient))
+}
+func (r *Request) GiveAnswer(in Answer) (None, error) {
 	return r.register(journal.Answer{Task: in.Task, Text: in.Text, Entered: journal.ByClient})
 }
-func openContent(r *request, in Content) (none, error) {
+func (r *Request) OpenContent(in Content) (None, error) {
 	return r.register(journal.Open{Content: in.Content})
 }
-func finishContent(r *request, in Content) (none, error) {
+func (r *Request) FinishContent(in Content) (None, error) {
 	return r.register(journal.Finish{Content: in.Content})
 }
-func spendTime(r *request, in Use) (none, error) {
+func (r *Request) SpendTime(in Use) (None, error) {
 	return r.register(journal.SpendTime{Content: in.Content, Seconds: in.Seconds, Clicks: in.Clicks})
 }
-func rate(r *request, in Rating) (none, error) {
+func (r *Request) Rate(in Rating) (None, error) {
 	return r.register(journal.Rate{Content: in.Content, Stars: in.Stars, Comment: in.Comment})
 }
 
-func askCorrection(r *request, in AskCorrection) (Request, error) {
-	request, sender, err := r.two()
+func (r *Request) AskCorrection(in AskCorrection) (Requested, error) {
+	request := r.newID("request")
+	sender, err := r.Desk.Ledger.NewID()
 	if err != nil {
-		return Request{}, err
+		return Requested{}, err
 	}
 	_, err = r.register(journal.AskCorrection{Request: request, Sender: sender, About: in.Entry, Text: in.Text})
-	return Request{request}, err
+	return Requested{request}, err
 }
 
-// two draws two ids.
-func (r *request) two() (a, b domain.ID, err error) {
-	if a, err = r.Desk.Ledger.NewID(); err == nil {
-		b, err = r.Desk.Ledger.NewID()
-	}
-	return a, b, err
+// newID is the id of something that the command makes. It follows from the caller, the path and the key: the same command, repeated
+// behind a restart or in another session, names the same thing.
+func (r *Request) newID(what string) domain.ID {
+	return domain.Derive(r.by.Actor, []byte(what+" "+r.http.URL.Path+" "+r.by.Key))
 }
 
 // An Entry is one event as its subject is shown it: without ids that mean something inside the ledger only.
@@ -236,7 +237,7 @@ type OwnExport struct {
 	Entries []Entry `json:"entries"`
 }
 
-func readOwn(r *request, _ none) (OwnData, error) {
+func (r *Request) ReadOwn(_ None) (OwnData, error) {
 	own, err := r.Desk.Door.Own(r.ctx, r.by, client.SelfService)
 	if err != nil {
 		return OwnData{}, err
@@ -244,7 +245,7 @@ func readOwn(r *request, _ none) (OwnData, error) {
 	return r.own(own)
 }
 
-func readOwnLookUps(r *request, _ none) (OwnLookUps, error) {
+func (r *Request) ReadOwnLookUps(_ None) (OwnLookUps, error) {
 	own, err := r.Desk.Door.Own(r.ctx, r.by, client.SelfService)
 	if err != nil {
 		return OwnLookUps{}, err
@@ -253,7 +254,7 @@ func readOwnLookUps(r *request, _ none) (OwnLookUps, error) {
 	return OwnLookUps{rows}, err
 }
 
-func exportOwn(r *request, _ none) (OwnExport, error) {
+func (r *Request) ExportOwn(_ None) (OwnExport, error) {
 	own, err := r.Desk.Door.Own(r.ctx, r.by, client.Export)
 	if err != nil {
 		return OwnExport{}, err
@@ -267,7 +268,7 @@ func exportOwn(r *request, _ none) (OwnExport, error) {
 	return out, err
 }
 
-func (r *request) own(own views.Own) (OwnData, error) {
+func (r *Request) own(own views.Own) (OwnData, error) {
 	out := OwnData{Registrations: registrationsOf(own.Registrations, views.AllKinds)}
 	r.wrote(own.Position)
 	var err error
@@ -302,7 +303,7 @@ func entries(facts []eventschema.Fact) ([]Entry, error) {
 }
 
 // lookUps is the client's access log, in order.
-func (r *request) lookUps(own views.Own) ([]OwnLookUp, error) {
+func (r *Request) lookUps(own views.Own) ([]OwnLookUp, error) {
 	facts := slices.Concat(own.History, own.Others)
 	slices.SortFunc(facts, func(a, b eventschema.Fact) int {
 		if a.Position < b.Position {
@@ -340,6 +341,6 @@ func (r *request) lookUps(own views.Own) ([]OwnLookUp, error) {
 	return out, nil
 }
 
-func giveFeedback(r *request, in Feedback) (none, error) {
-	return none{}, r.Desk.Suggest(r.ctx, domain.Text{}, journal.Feedback{Form: in.Form, Text: in.Text, Stars: in.Stars})
+func (r *Request) GiveFeedback(in Feedback) (None, error) {
+	return None{}, r.Desk.Suggest(r.ctx, domain.Text{}, journal.Feedback{Form: in.Form, Text: in.Text, Stars: in.Stars})
 }

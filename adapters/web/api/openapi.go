@@ -96,7 +96,7 @@ func describe(routes []Route) []byte {
 		switch {
 		case rt.hasBody():
 			op["requestBody"] = object{"required": true, "content": object{"application/json": object{"schema": schema(rt.in)}}}
-		case rt.in != reflect.TypeFor[none]():
+		case rt.in != reflect.TypeFor[None]():
 			parameters = append(parameters, query(rt.in)...)
 		}
 		if rt.Keyed {
@@ -107,7 +107,7 @@ func describe(routes []Route) []byte {
 		if len(parameters) > 0 {
 			op["parameters"] = parameters
 		}
-		if rt.out == reflect.TypeFor[none]() {
+		if rt.out == reflect.TypeFor[None]() {
 			responses["204"] = object{"description": "Done."}
 		} else {
 			responses["200"] = object{"description": "The answer.", "content": object{"application/json": object{"schema": schema(rt.out)}}}

@@ -15,25 +15,25 @@ import (
 )
 
 var professionalRoutes = []Route{
-	looks(route("GET", "/clients", "listClients", "The organisation's clients by label, with \"shared until\" or nothing. It shows nothing that is registered.", professionals, listClients)),
-	route("POST", "/clients", "registerClient", "Give a new client access. The code is shown now and never again.", professionals, registerClient),
-	looks(route("POST", "/clients/look-ups", "lookUpClients", "A page of the overview with what is registered about each client that shares: a look-up for each.", professionals, lookUpClients)),
-	looks(route("POST", "/clients/{handle}/look-ups", "lookUp", "Look at what one client shares.", professionals, lookUp)),
-	looks(route("POST", "/clients/{handle}/assessments", "fillInFor", "Fill in a form together with the client, or on its behalf. It takes a live yes and is a look-up.", professionals, fillInFor)),
-	looks(route("POST", "/clients/{handle}/answers", "answerFor", "Enter an answer together with the client, or on its behalf. It takes a live yes and is a look-up.", professionals, answerFor)),
-	looks(route("POST", "/clients/{handle}/content", "sendContent", "Send the client content or a task.", professionals, sendContent)),
-	looks(route("POST", "/clients/{handle}/notes", "writeNote", "Write a note of the organisation's own, or a draft. The client finds it in the export.", professionals, writeNote)),
-	looks(route("POST", "/clients/{handle}/corrections", "passOnCorrection", "Pass on a client's request for a correction, without saying who it is.", professionals, passOnCorrection)),
+	looks(route("GET", "/clients", "listClients", "The organisation's clients by label, with \"shared until\" or nothing. It shows nothing that is registered.", professionals, (*Request).ListClients)),
+	route("POST", "/clients", "registerClient", "Give a new client access. The code is shown now and never again.", professionals, (*Request).RegisterClient),
+	looks(keyless(route("POST", "/clients/look-ups", "lookUpClients", "A page of the overview with what is registered about each client that shares: a look-up for each.", professionals, (*Request).LookUpClients))),
+	looks(keyless(route("POST", "/clients/{handle}/look-ups", "lookUp", "Look at what one client shares.", professionals, (*Request).LookUp))),
+	looks(route("POST", "/clients/{handle}/assessments", "fillInFor", "Fill in a form together with the client, or on its behalf. It takes a live yes and is a look-up.", professionals, (*Request).FillInFor)),
+	looks(route("POST", "/clients/{handle}/answers", "answerFor", "Enter an answer together with the client, or on its behalf. It takes a live yes and is a look-up.", professionals, (*Request).AnswerFor)),
+	looks(route("POST", "/clients/{handle}/content", "sendContent", "Send the client content or a task.", professionals, (*Request).SendContent)),
+	looks(route("POST", "/clients/{handle}/notes", "writeNote", "Write a note of the organisation's own, or a draft. The client finds it in the export.", professionals, (*Request).WriteNote)),
+	looks(route("POST", "/clients/{handle}/corrections", "passOnCorrection", "Pass on a client's request for a correction, without saying who it is.", professionals, (*Request).PassOnCorrection)),
 
-	route("GET", "/organisation", "readOrganisation", "The organisation as registered.", professionals, readOrganisation),
-	route("PUT", "/organisation/contact", "correctContact", "Correct the organisation's contact data.", superusers, correctContact),
-	route("GET", "/professionals", "listProfessionals", "Who may act for the organisation.", superusers, listProfessionals),
-	route("POST", "/professionals", "addProfessional", "Let somebody act for the organisation, by an invitation in two parts.", superusers, addProfessional),
-	route("PUT", "/professionals/{professional}/details", "correctProfessional", "Correct what is recorded about a professional.", superusers, correctProfessional),
-	route("PUT", "/professionals/{professional}/role", "changeRole", "Make somebody superuser, or end it. The last one stays.", superusers, changeRole),
-	route("POST", "/professionals/{professional}/invitation", "inviteProfessional", "A new invitation. Accepted, it ends the old password and every session.", superusers, inviteProfessional),
-	route("POST", "/professionals/{professional}/deactivation", "deactivateProfessional", "End somebody's access at once, sessions under way included.", superusers, deactivateProfessional),
-	route("DELETE", "/professionals/{professional}/deactivation", "reactivateProfessional", "Let somebody in again, without the superuser's role.", superusers, reactivateProfessional),
+	route("GET", "/organisation", "readOrganisation", "The organisation as registered.", professionals, (*Request).ReadOrganisation),
+	route("PUT", "/organisation/contact", "correctContact", "Correct the organisation's contact data.", superusers, (*Request).CorrectContact),
+	route("GET", "/professionals", "listProfessionals", "Who may act for the organisation.", superusers, (*Request).ListProfessionals),
+	route("POST", "/professionals", "addProfessional", "Let somebody act for the organisation, by an invitation in two parts.", superusers, (*Request).AddProfessional),
+	route("PUT", "/professionals/{professional}/details", "correctProfessional", "Correct what is recorded about a professional.", superusers, (*Request).CorrectProfessional),
+	route("PUT", "/professionals/{professional}/role", "changeRole", "Make somebody superuser, or end it. The last one stays.", superusers, (*Request).ChangeRole),
+	route("POST", "/professionals/{professional}/invitation", "inviteProfessional", "A new invitation. Accepted, it ends the old password and every session.", superusers, (*Request).InviteProfessional),
+	route("POST", "/professionals/{professional}/deactivation", "deactivateProfessional", "End somebody's access at once, sessions under way included.", superusers, (*Request).DeactivateProfessional),
+	route("DELETE", "/professionals/{professional}/deactivation", "reactivateProfessional", "Let somebody in again, without the superuser's role.", superusers, (*Request).ReactivateProfessional),
 }
 
 func rowOf(c views.Row) Client {
@@ -60,7 +60,7 @@ func page(rows []views.Row, p Page) (cut []views.Row, next string, err error) {
 	return rows, next, nil
 }
 
-func listClients(r *request, in Page) (Clients, error) {
+func (r *Request) ListClients(in Page) (Clients, error) {
 	rows, err := r.Desk.Door.Caseload(r.ctx, r.by)
 	if err != nil {
 		return Clients{}, err
@@ -69,7 +69,7 @@ func listClients(r *request, in Page) (Clients, error) {
 	return Clients{mapped(rows, rowOf), next}, err
 }
 
-func lookUpClients(r *request, in OverviewLookUp) (Clients, error) {
+func (r *Request) LookUpClients(in OverviewLookUp) (Clients, error) {
 	rows, err := r.Desk.Door.Caseload(r.ctx, r.by)
 	if err != nil {
 		return Clients{}, err
@@ -92,7 +92,7 @@ func lookUpClients(r *request, in OverviewLookUp) (Clients, error) {
 	}), next}, nil
 }
 
-func lookUp(r *request, in LookUp) (LookedUp, error) {
+func (r *Request) LookUp(in LookUp) (LookedUp, error) {
 	s, err := r.Desk.Door.LookUp(r.ctx, r.by, r.id("handle"), in.Purpose, in.Kinds)
 	if err != nil {
 		return LookedUp{}, err
@@ -101,7 +101,7 @@ func lookUp(r *request, in LookUp) (LookedUp, error) {
 	return LookedUp{lastDay(s.Until), registrationsOf(s.Registrations, in.Kinds)}, nil
 }
 
-func registerClient(r *request, _ none) (Slip, error) {
+func (r *Request) RegisterClient(_ None) (Slip, error) {
 	reg, err := r.Desk.RegisterClient(r.ctx, r.by)
 	if err != nil {
 		return Slip{}, err
@@ -110,48 +110,46 @@ func registerClient(r *request, _ none) (Slip, error) {
 	return Slip{reg.Handle, reg.Code.Label(), reg.Code.Slip()}, nil
 }
 
-func (r *request) enterFor(entered journal.Entered, c journal.Command) (none, error) {
+func (r *Request) enterFor(entered journal.Entered, c journal.Command) (None, error) {
 	if entered != journal.Together && entered != journal.OnBehalf {
-		return none{}, domain.Refuse(journal.BadInput, "It is entered together with the client, or on its behalf.")
+		return None{}, domain.Refuse(journal.BadInput, "It is entered together with the client, or on its behalf.")
 	}
 	p, err := r.Desk.RegisterFor(r.ctx, r.by, r.id("handle"), entered, c)
 	r.wrote(p)
-	return none{}, err
+	return None{}, err
 }
 
-func fillInFor(r *request, in AssessmentFor) (none, error) {
+func (r *Request) FillInFor(in AssessmentFor) (None, error) {
 	return r.enterFor(in.Entered, in.command(in.Entered))
 }
 
-func answerFor(r *request, in AnswerFor) (none, error) {
+func (r *Request) AnswerFor(in AnswerFor) (None, error) {
 	return r.enterFor(in.Entered, journal.Answer{Task: in.Task, Text: in.Text})
 }
 
-func sendContent(r *request, in Send) (none, error) {
-	return none{}, r.Desk.Send(r.ctx, r.by, r.id("handle"), journal.Send{Content: in.Content, Task: in.Task})
+func (r *Request) SendContent(in Send) (None, error) {
+	return None{}, r.Desk.Send(r.ctx, r.by, r.id("handle"), journal.Send{Content: in.Content, Task: in.Task})
 }
 
-func writeNote(r *request, in WriteNote) (Noted, error) {
+func (r *Request) WriteNote(in WriteNote) (Noted, error) {
 	note := in.Note
 	if note.IsZero() {
-		var err error
-		if note, err = r.Desk.Ledger.NewID(); err != nil {
-			return Noted{}, err
-		}
+		note = r.newID("note")
 	}
 	return Noted{note}, r.Desk.WriteNote(r.ctx, r.by, r.id("handle"), journal.WriteNote{Note: note, Draft: in.Draft, Text: in.Text})
 }
 
-func passOnCorrection(r *request, in AskCorrection) (Request, error) {
-	request, sender, err := r.two()
+func (r *Request) PassOnCorrection(in AskCorrection) (Requested, error) {
+	request := r.newID("request")
+	sender, err := r.Desk.Ledger.NewID()
 	if err != nil {
-		return Request{}, err
+		return Requested{}, err
 	}
-	return Request{request}, r.Desk.PassOnCorrection(r.ctx, r.by, r.id("handle"),
+	return Requested{request}, r.Desk.PassOnCorrection(r.ctx, r.by, r.id("handle"),
 		journal.AskCorrection{Request: request, Sender: sender, About: in.Entry, Text: in.Text})
 }
 
-func readOrganisation(r *request, _ none) (Organisation, error) {
+func (r *Request) ReadOrganisation(_ None) (Organisation, error) {
 	o, err := r.Desk.Organisation(r.ctx, r.by.Organisation)
 	if err != nil {
 		return Organisation{}, err
@@ -164,17 +162,17 @@ func readOrganisation(r *request, _ none) (Organisation, error) {
 	return out, nil
 }
 
-func (r *request) manage(c organisation.Command) (none, error) {
+func (r *Request) manage(c organisation.Command) (None, error) {
 	done, err := r.Desk.Organisations.Do(r.ctx, r.by.Organisation, r.by, c)
 	r.wrote(done.Position)
-	return none{}, err
+	return None{}, err
 }
 
-func correctContact(r *request, in CorrectContact) (none, error) {
+func (r *Request) CorrectContact(in CorrectContact) (None, error) {
 	return r.manage(organisation.CorrectContact{Contact: in.Contact.domain(), Source: in.Source})
 }
 
-func listProfessionals(r *request, _ none) (Professionals, error) {
+func (r *Request) ListProfessionals(_ None) (Professionals, error) {
 	o, err := r.Desk.Organisation(r.ctx, r.by.Organisation)
 	if err != nil {
 		return Professionals{}, err
@@ -191,12 +189,9 @@ func listProfessionals(r *request, _ none) (Professionals, error) {
 	return out, nil
 }
 
-func addProfessional(r *request, in AddProfessional) (Added, error) {
-	id, err := r.Desk.Ledger.NewID()
-	if err != nil {
-		return Added{}, err
-	}
-	err = r.Desk.AddProfessional(r.ctx, r.by, organisation.AddProfessional{Professional: id, Superuser: in.Superuser, Details: in.Details.domain()})
+func (r *Request) AddProfessional(in AddProfessional) (Added, error) {
+	id := r.newID("professional")
+	err := r.Desk.AddProfessional(r.ctx, r.by, organisation.AddProfessional{Professional: id, Superuser: in.Superuser, Details: in.Details.domain()})
 	if err != nil {
 		return Added{}, err
 	}
@@ -205,7 +200,7 @@ func addProfessional(r *request, in AddProfessional) (Added, error) {
 }
 
 // invite invites somebody, who may have been put on the list a moment ago: the views have to know.
-func (r *request) invite(account domain.ID) (Invitation, error) {
+func (r *Request) invite(account domain.ID) (Invitation, error) {
 	head, err := r.Desk.Ledger.Store.Head(r.ctx)
 	if err == nil {
 		err = r.Desk.Keeper.Wait(r.ctx, head)
@@ -220,19 +215,19 @@ func (r *request) invite(account domain.ID) (Invitation, error) {
 	return Invitation{i.Code.Slip(), i.Confirmation, i.Until.UTC()}, nil
 }
 
-func correctProfessional(r *request, in Details) (none, error) {
+func (r *Request) CorrectProfessional(in Details) (None, error) {
 	return r.manage(organisation.CorrectProfessional{Professional: r.id("professional"), Details: in.domain()})
 }
 
-func changeRole(r *request, in Role) (none, error) {
+func (r *Request) ChangeRole(in Role) (None, error) {
 	return r.manage(organisation.ChangeRole{Professional: r.id("professional"), Superuser: in.Superuser})
 }
 
-func inviteProfessional(r *request, _ none) (Invitation, error) {
+func (r *Request) InviteProfessional(_ None) (Invitation, error) {
 	return r.invite(r.id("professional"))
 }
 
-func deactivateProfessional(r *request, _ none) (none, error) {
+func (r *Request) DeactivateProfessional(_ None) (None, error) {
 	id := r.id("professional")
 	out, err := r.manage(organisation.Deactivate{Professional: id})
 	if err == nil {
@@ -241,22 +236,19 @@ func deactivateProfessional(r *request, _ none) (none, error) {
 	return out, err
 }
 
-func reactivateProfessional(r *request, _ none) (none, error) {
+func (r *Request) ReactivateProfessional(_ None) (None, error) {
 	return r.manage(organisation.Reactivate{Professional: r.id("professional")})
 }
 
 var employeeRoutes = []Route{
-	route("POST", "/organisations", "registerOrganisation", "Register an organisation with its first superuser, who gets an invitation in two parts.", employees, registerOrganisation),
-	route("POST", "/accounts", "employ", "Give an auditor or an employee of the service an account.", employees, employ),
-	route("POST", "/accounts/{account}/invitation", "inviteAccount", "A new invitation. Accepted, it ends the old password and every session.", employees, inviteAccount),
+	route("POST", "/organisations", "registerOrganisation", "Register an organisation with its first superuser, who gets an invitation in two parts.", employees, (*Request).RegisterOrganisation),
+	route("POST", "/accounts", "employ", "Give an auditor or an employee of the service an account.", employees, (*Request).Employ),
+	route("POST", "/accounts/{account}/invitation", "inviteAccount", "A new invitation. Accepted, it ends the old password and every session.", employees, (*Request).InviteAccount),
 }
 
-func registerOrganisation(r *request, in RegisterOrganisation) (RegisteredOrganisation, error) {
-	id, superuser, err := r.two()
-	if err != nil {
-		return RegisteredOrganisation{}, err
-	}
-	err = r.Desk.RegisterOrganisation(r.ctx, r.by, organisation.Register{
+func (r *Request) RegisterOrganisation(in RegisterOrganisation) (RegisteredOrganisation, error) {
+	id, superuser := r.newID("organisation"), r.newID("superuser")
+	err := r.Desk.RegisterOrganisation(r.ctx, r.by, organisation.Register{
 		Organisation: id, Service: rules.Service(in.Service), Contact: in.Contact.domain(), Superuser: superuser, Details: in.Superuser.domain(),
 	})
 	if err != nil {
@@ -266,7 +258,7 @@ func registerOrganisation(r *request, in RegisterOrganisation) (RegisteredOrgani
 	return RegisteredOrganisation{id, superuser, invitation}, err
 }
 
-func employ(r *request, in Employ) (Employed, error) {
+func (r *Request) Employ(in Employ) (Employed, error) {
 	id, err := r.Desk.Employ(r.ctx, r.by, desk.EmployInput(in))
 	if err != nil {
 		return Employed{}, err
@@ -275,4 +267,4 @@ func employ(r *request, in Employ) (Employed, error) {
 	return Employed{id, invitation}, err
 }
 
-func inviteAccount(r *request, _ none) (Invitation, error) { return r.invite(r.id("account")) }
+func (r *Request) InviteAccount(_ None) (Invitation, error) { return r.invite(r.id("account")) }

@@ -34,15 +34,15 @@ type Route struct {
 	Looks  bool          // comes to the door of somebody's data: who is not let in is on record as having tried
 
 	in, out reflect.Type
-	serve   func(*request) (any, error)
+	serve   func(*Request) (any, error)
 }
 
 // route makes a line with what goes in and what comes out.
-func route[In, Out any](method, path, name, does string, roles []domain.Role, serve func(*request, In) (Out, error)) Route {
+func route[In, Out any](method, path, name, does string, roles []domain.Role, serve func(*Request, In) (Out, error)) Route {
 	return Route{
 		Method: method, Path: path, Name: name, Does: does, Roles: roles, Keyed: method != http.MethodGet,
 		in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
-		serve: func(r *request) (any, error) {
+		serve: func(r *Request) (any, error) {
 			var in In
 			if err := r.read(&in); err != nil {
 				return nil, err
@@ -60,10 +60,11 @@ func strong(rt Route) Route {
 
 // hasBody tells whether what goes in stands in a body.
 func (rt Route) hasBody() bool {
-	return rt.Method != http.MethodGet && rt.in != reflect.TypeFor[none]()
+	return rt.Method != http.MethodGet && rt.in != reflect.TypeFor[None]()
 }
 
-// keyless makes a route take no Idempotency-Key: an attempt to sign in that is repeated is another attempt.
+// keyless makes a route take no Idempotency-Key: an attempt to sign in that is repeated is another attempt, and what is read again
+// is another reading, which is decided on anew. An answer kept from before would show what is not shared any more.
 func keyless(rt Route) Route {
 	rt.Keyed = false
 	return rt
@@ -75,8 +76,9 @@ func looks(rt Route) Route {
 	return rt
 }
 
-// A request is one call under way.
-type request struct {
+// A Request is one call under way, by one session. Its methods are what there is to do, one for each route; a page that shows the
+// same does the same.
+type Request struct {
 	*API
 	route   Route
 	ctx     context.Context
@@ -90,8 +92,8 @@ type request struct {
 }
 
 // read decodes what came: a body, or a query for what is only read.
-func (r *request) read(in any) error {
-	if reflect.TypeOf(in).Elem() == reflect.TypeFor[none]() {
+func (r *Request) read(in any) error {
+	if reflect.TypeOf(in).Elem() == reflect.TypeFor[None]() {
 		if len(r.body) > 0 || r.http.URL.RawQuery != "" {
 			return web.NewProblem(http.StatusBadRequest, "bad-input", "This takes neither a body nor a query.")
 		}
@@ -152,7 +154,7 @@ func readQuery(r *http.Request, in any) error {
 }
 
 // id reads what varies in the path. What is no id is one that nobody has, and goes the same way as any other of those.
-func (r *request) id(name string) domain.ID {
+func (r *Request) id(name string) domain.ID {
 	id, err := domain.ParseID(r.variable(name))
 	if err != nil {
 		return domain.ID{}
@@ -161,7 +163,7 @@ func (r *request) id(name string) domain.ID {
 }
 
 // wrote remembers the last position written in the session, so that what is read next shows it.
-func (r *request) wrote(p ledger.Position) { r.session.Position = max(r.session.Position, uint64(p)) }
+func (r *Request) wrote(p ledger.Position) { r.session.Position = max(r.session.Position, uint64(p)) }
 
 // handler serves one route: session, role, standing, key, input, act, standing once more, answer.
 func (a *API) handler(rt Route) http.Handler {
@@ -169,7 +171,7 @@ func (a *API) handler(rt Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
 		ctx := hr.Context()
 		web.Name(ctx, name)
-		r := &request{API: a, route: rt, ctx: ctx, http: hr, w: w, now: a.Desk.Ledger.Now()}
+		r := &Request{API: a, route: rt, ctx: ctx, http: hr, w: w, now: a.Desk.Ledger.Now()}
 		if err := r.admit(rt); err != nil {
 			web.WriteProblem(w, hr, web.FromError(r.turnedAway(rt, err)))
 			return
@@ -202,7 +204,7 @@ func (a *API) handler(rt Route) http.Handler {
 }
 
 // run acts, and makes the answer whole.
-func (r *request) run(rt Route) (int, []byte, error) {
+func (r *Request) run(rt Route) (int, []byte, error) {
 	out, err := rt.serve(r)
 	if r.session != nil && !r.ended {
 		r.Sessions.Keep(r.session)
@@ -210,7 +212,7 @@ func (r *request) run(rt Route) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if rt.out == reflect.TypeFor[none]() {
+	if rt.out == reflect.TypeFor[None]() {
 		return http.StatusNoContent, nil, nil
 	}
 	body, err := json.Marshal(out, json.Deterministic(true))
@@ -232,7 +234,7 @@ const (
 
 // admit lets a request through to the route, or says why not: it needs a session that is live by the ledger's own streams, in
 // one of the route's roles. The same is asked once more before the answer leaves.
-func (r *request) admit(rt Route) error {
+func (r *Request) admit(rt Route) error {
 	token, ok := r.token()
 	if ok {
 		r.session, ok = r.Sessions.Find(token, r.now)
@@ -257,7 +259,7 @@ func (r *request) admit(rt Route) error {
 	if err := r.caughtUp(); err != nil {
 		return err
 	}
-	if rt.out != reflect.TypeFor[none]() {
+	if rt.out != nil && rt.out != reflect.TypeFor[None]() {
 		web.BeforeAnswering(r.ctx, r.live) // an answer without content shows nothing, and may be that of giving up one's own role
 	}
 	return nil
@@ -265,7 +267,7 @@ func (r *request) admit(rt Route) error {
 
 // turnedAway lets somebody who is signed in and may not come this way knock at the door all the same, which refuses and puts the
 // attempt on record. It never shows anything. Whoever has lost a standing hears what the door says of that.
-func (r *request) turnedAway(rt Route, why error) error {
+func (r *Request) turnedAway(rt Route, why error) error {
 	if !rt.Looks || r.session == nil || r.session.Role == domain.RoleClient {
 		return why
 	}
@@ -283,13 +285,17 @@ func (r *request) turnedAway(rt Route, why error) error {
 
 // live refuses a session that has ended, by whatever ended it, and on whichever instance. What the request changed in its
 // session is kept.
-func (r *request) live() error {
+func (r *Request) live() error {
 	if r.ended {
 		return nil // by this request itself
 	}
-	if !r.Sessions.Keep(r.session) {
+	r.Sessions.Keep(r.session)
+	token, _ := r.token()
+	now, ok := r.Sessions.Find(token, r.now) // as other requests of the session have left it: one may have changed the code
+	if !ok {
 		return web.NewProblem(http.StatusUnauthorized, SignedOut, "You have been signed out.")
 	}
+	r.session = now
 	if err := r.Desk.Live(r.ctx, r.session); err != nil {
 		if domain.Refused(err) != "" {
 			r.Sessions.End(r.session.ID)
@@ -299,7 +305,7 @@ func (r *request) live() error {
 	return nil
 }
 
-func (r *request) sessionID() domain.ID {
+func (r *Request) sessionID() domain.ID {
 	if r.session == nil {
 		return domain.ID{}
 	}
@@ -307,7 +313,7 @@ func (r *request) sessionID() domain.ID {
 }
 
 // caughtUp waits until the views show what this session wrote last.
-func (r *request) caughtUp() error {
+func (r *Request) caughtUp() error {
 	ctx, stop := context.WithTimeout(r.ctx, catchUp)
 	defer stop()
 	return r.Desk.Keeper.Wait(ctx, ledger.Position(r.session.Position))
@@ -319,7 +325,7 @@ const (
 )
 
 // token is the session's, from an app's header or a browser's cookie. A header wins: a page cannot be made to send one.
-func (r *request) token() (string, bool) {
+func (r *Request) token() (string, bool) {
 	if h, ok := strings.CutPrefix(r.http.Header.Get("Authorization"), bearer); ok {
 		return h, true
 	}

@@ -10,16 +10,16 @@ import (
 )
 
 var sessionRoutes = []Route{
-	keyless(route("POST", "/session/code", "signInByCode", "A client signs in by the code.", anybody, signInByCode)),
-	keyless(route("POST", "/session/password", "signInByPassword", "A member of staff signs in by password and one-time code.", anybody, signInByPassword)),
-	route("GET", "/session", "readSession", "Who the caller is signed in as.", everybody, readSession),
-	keyless(route("POST", "/session/step-up", "stepUp", "A member of staff gives password and a new one-time code again, before what takes them.", staffRoles, stepUp)),
-	keyless(route("DELETE", "/session", "signOut", "Sign out.", everybody, signOut)),
-	keyless(route("POST", "/invitation/authenticator", "openInvitation", "What an authenticator app needs, for whoever holds both parts of an invitation.", anybody, openInvitation)),
-	keyless(route("POST", "/invitation/acceptance", "acceptInvitation", "Choose a password, and show by a one-time code that the authenticator works.", anybody, acceptInvitation)),
+	keyless(route("POST", "/session/code", "signInByCode", "A client signs in by the code.", anybody, (*Request).SignInByCode)),
+	keyless(route("POST", "/session/password", "signInByPassword", "A member of staff signs in by password and one-time code.", anybody, (*Request).SignInByPassword)),
+	route("GET", "/session", "readSession", "Who the caller is signed in as.", everybody, (*Request).ReadSession),
+	keyless(route("POST", "/session/step-up", "stepUp", "A member of staff gives password and a new one-time code again, before what takes them.", staffRoles, (*Request).StepUp)),
+	keyless(route("DELETE", "/session", "signOut", "Sign out.", everybody, (*Request).SignOut)),
+	keyless(route("POST", "/invitation/authenticator", "openInvitation", "What an authenticator app needs, for whoever holds both parts of an invitation.", anybody, (*Request).OpenInvitation)),
+	keyless(route("POST", "/invitation/acceptance", "acceptInvitation", "Choose a password, and show by a one-time code that the authenticator works.", anybody, (*Request).AcceptInvitation)),
 }
 
-func signInByCode(r *request, in SignInByCode) (Session, error) {
+func (r *Request) SignInByCode(in SignInByCode) (Session, error) {
 	code, err := signin.ParseCode(in.Code)
 	if err != nil { // and no attempt: nothing is looked up
 		return Session{}, web.NewProblem(http.StatusUnprocessableEntity, Mistyped, "The code is mistyped: "+err.Error()+".")
@@ -34,7 +34,7 @@ func signInByCode(r *request, in SignInByCode) (Session, error) {
 	return r.begin(s, in.Channel == journal.App)
 }
 
-func signInByPassword(r *request, in SignInByPassword) (Session, error) {
+func (r *Request) SignInByPassword(in SignInByPassword) (Session, error) {
 	if err := r.attempt(signin.StaffSignIn, in.Login); err != nil {
 		return Session{}, err
 	}
@@ -48,7 +48,7 @@ func signInByPassword(r *request, in SignInByPassword) (Session, error) {
 
 // begin opens a session: an app is told its token, a browser gets it as a cookie that no page can read. Whoever was signed in
 // on this browser before is not any more.
-func (r *request) begin(s signin.Session, app bool) (Session, error) {
+func (r *Request) begin(s signin.Session, app bool) (Session, error) {
 	if r.session != nil {
 		r.Sessions.End(r.session.ID)
 	}
@@ -83,7 +83,7 @@ func (a *API) cookie(token string, age int) *http.Cookie {
 }
 
 // describe says who is signed in.
-func (r *request) describe() (Session, error) {
+func (r *Request) describe() (Session, error) {
 	s := r.session
 	terms := signin.TermsOf(s.Role)
 	out := Session{Role: s.Role, Since: s.Since.UTC(), IdleAt: r.now.Add(terms.Idle).UTC(), EndsAt: s.Since.Add(terms.Whole).UTC()}
@@ -103,28 +103,28 @@ func (r *request) describe() (Session, error) {
 	return out, err
 }
 
-func readSession(r *request, _ none) (Session, error) { return r.describe() }
+func (r *Request) ReadSession(_ None) (Session, error) { return r.describe() }
 
-func stepUp(r *request, in StepUp) (none, error) {
+func (r *Request) StepUp(in StepUp) (None, error) {
 	if err := r.attempt(signin.StaffSignIn, r.session.Actor.String()); err != nil {
-		return none{}, err
+		return None{}, err
 	}
-	return none{}, r.Desk.StepUp(r.ctx, r.session, in.Password, in.OneTime)
+	return None{}, r.Desk.StepUp(r.ctx, r.session, in.Password, in.OneTime)
 }
 
-func signOut(r *request, _ none) (none, error) {
+func (r *Request) SignOut(_ None) (None, error) {
 	if r.session.Role != domain.RoleClient {
 		if err := r.Desk.SignOut(r.ctx, r.session); err != nil {
-			return none{}, err
+			return None{}, err
 		}
 	}
 	r.Sessions.End(r.session.ID)
 	r.ended = true
 	http.SetCookie(r.w, r.cookie("", -1))
-	return none{}, nil
+	return None{}, nil
 }
 
-func openInvitation(r *request, in OpenInvitation) (Authenticator, error) {
+func (r *Request) OpenInvitation(in OpenInvitation) (Authenticator, error) {
 	code, err := r.invitation(in.Invitation)
 	if err != nil {
 		return Authenticator{}, err
@@ -136,16 +136,16 @@ func openInvitation(r *request, in OpenInvitation) (Authenticator, error) {
 	return Authenticator{Secret: e.OTP.Base32(), URI: e.OTP.URI(e.Login)}, nil
 }
 
-func acceptInvitation(r *request, in AcceptInvitation) (none, error) {
+func (r *Request) AcceptInvitation(in AcceptInvitation) (None, error) {
 	code, err := r.invitation(in.Invitation)
 	if err != nil {
-		return none{}, err
+		return None{}, err
 	}
-	return none{}, r.Desk.AcceptInvitation(r.ctx, code, in.Confirmation, in.Password, in.OneTime)
+	return None{}, r.Desk.AcceptInvitation(r.ctx, code, in.Confirmation, in.Password, in.OneTime)
 }
 
 // invitation reads an invitation, within the limits on attempts.
-func (r *request) invitation(typed string) (signin.Code, error) {
+func (r *Request) invitation(typed string) (signin.Code, error) {
 	code, err := signin.ParseCode(typed)
 	if err == nil {
 		return code, r.attempt(signin.Invited, code.Label())
@@ -154,6 +154,6 @@ func (r *request) invitation(typed string) (signin.Code, error) {
 }
 
 // attempt counts an attempt by where it comes from and whom it is about, or refuses it.
-func (r *request) attempt(act signin.Act, name string) error {
+func (r *Request) attempt(act signin.Act, name string) error {
 	return r.Limits.Allow(r.now, act, web.Address(r.http), name)
 }

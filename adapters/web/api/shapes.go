@@ -13,8 +13,8 @@ import (
 // What goes over the wire. The shapes are apart from those that are stored: either may change without the other. A field
 // without omitempty or omitzero is always there, in requests as in answers.
 
-// none is a request or an answer without content.
-type none struct{}
+// None is a request or an answer without content.
+type None struct{}
 
 // A Session is who the caller is signed in as.
 type Session struct {
@@ -88,7 +88,7 @@ type Shown struct {
 type Sharing struct {
 	Shared     bool   `json:"shared"`
 	Until      string `json:"until,omitempty" jsonschema:"format=date" jsonschema_description:"The last day on which sharing holds, unless there is a new yes."`
-	Question   string `json:"question" jsonschema:"enum=none,enum=first,enum=follow-up" jsonschema_description:"The question that is open."`
+	Question   string `json:"question" jsonschema:"enum=None,enum=first,enum=follow-up" jsonschema_description:"The question that is open."`
 	Restricted bool   `json:"restricted"`
 	Text       Text   `json:"text" jsonschema_description:"What to show with the question, or under Settings."`
 }
@@ -159,8 +159,8 @@ type AskCorrection struct {
 	Text  string `json:"text"`
 }
 
-// Request is a request with its number.
-type Request struct {
+// Requested is a request with its number.
+type Requested struct {
 	Request domain.ID `json:"request"`
 }
 
