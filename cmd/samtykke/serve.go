@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -17,6 +18,8 @@ import (
 	"samtykke/adapters/signin"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/entrance"
+	"samtykke/adapters/web/page"
 	"samtykke/adapters/web/text"
 	"samtykke/domain"
 )
@@ -132,12 +135,19 @@ func (s *system) service(secure bool) *api.API {
 	}
 }
 
+// screens are all pages, and what their forms do.
+var screens = slices.Concat(entrance.Screens)
+
 // site is everything that the server answers to. dev is nil in earnest.
 func site(service *api.API, dev *devClock, logins []login) http.Handler {
 	to := mux.NewRouter()
 	to.NotFoundHandler = http.HandlerFunc(api.Nowhere)
 	to.MethodNotAllowedHandler = http.HandlerFunc(api.NotHere)
 	service.Register(to)
+	page.RegisterAssets(to)
+	for _, screen := range screens {
+		service.RegisterScreen(to, screen, page.Failed)
+	}
 	if dev != nil {
 		dev.register(to, logins)
 	}

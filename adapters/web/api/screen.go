@@ -143,8 +143,21 @@ func (r *Request) Query() url.Values { return r.http.URL.Query() }
 // Path is the page's own.
 func (r *Request) Path() string { return r.http.URL.Path }
 
+// Reference is the request's number, for who reads it out on the telephone.
+func (r *Request) Reference() string { return web.Reference(r.ctx) }
+
 // ID reads what varies in the path; the zero ID where it is none.
 func (r *Request) ID(name string) domain.ID { return r.id(name) }
+
+// UserAgent is what the browser says of itself.
+func (r *Request) UserAgent() string { return r.http.UserAgent() }
+
+// SetLanguage keeps the language of the form that was sent, for as long as the session lasts.
+func (r *Request) SetLanguage() {
+	if r.session != nil {
+		r.session.Language = r.Lang()
+	}
+}
 
 // SignedIn tells whether somebody is, and as what.
 func (r *Request) SignedIn() (domain.Role, bool) {

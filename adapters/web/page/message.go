@@ -21,7 +21,7 @@ type Key string
 
 var (
 	bundle     = loadMessages()
-	localizers = map[string]*i18n.Localizer{}
+	localizers = newLocalizers()
 )
 
 func loadMessages() *i18n.Bundle {
@@ -39,10 +39,12 @@ func loadMessages() *i18n.Bundle {
 	return b
 }
 
-func init() {
+func newLocalizers() map[string]*i18n.Localizer {
+	all := map[string]*i18n.Localizer{}
 	for _, lang := range Languages {
-		localizers[lang] = i18n.NewLocalizer(bundle, lang)
+		all[lang] = i18n.NewLocalizer(bundle, lang)
 	}
+	return all
 }
 
 // Message is a message in a language, with names and values in turn for what stands open in it.

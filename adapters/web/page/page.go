@@ -81,8 +81,11 @@ func Must[T any](audience fs.FS, name string) *Page[T] {
 	p := &Page[T]{name: name, in: map[string]*templatecheck.CheckedTemplate[View[T]]{}}
 	for _, lang := range Languages {
 		t := template.New("base.html").Funcs(functions(lang))
-		template.Must(t.ParseFS(files, "templates/*.html"))
-		template.Must(t.ParseFS(audience, "templates/shared*.html", "templates/"+name+".html"))
+		template.Must(t.ParseFS(files, "templates/base.html"))
+		if shared, _ := fs.Glob(audience, "templates/shared*.html"); len(shared) > 0 {
+			template.Must(t.ParseFS(audience, shared...))
+		}
+		template.Must(t.ParseFS(audience, "templates/"+name+".html"))
 		for _, each := range t.Templates() {
 			checkMessages(name, each.Tree)
 		}
