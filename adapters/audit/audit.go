@@ -1,5 +1,5 @@
 // Package audit is what an auditor may ask of the ledger: who saw what, which attempts were refused, why an event came
-// about, how a client stood at an instant, and the events themselves as a feed.
+// about, how a client stood at an instant and over a period, and the events themselves as a feed.
 //
 // It cannot write. It imports nothing that does, and it holds one capability that leaves a trace: Record, one event in an
 // oversight stream.

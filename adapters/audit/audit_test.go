@@ -326,6 +326,7 @@ func (h *hall) questions() map[string]func(*audit.Auditor) (any, error) {
 		},
 		"why":                     func(a *audit.Auditor) (any, error) { return a.Why(ctx, "r", 5) },
 		"state":                   func(a *audit.Auditor) (any, error) { return a.State(ctx, "r", h.ada, time.Time{}, time.Time{}) },
+		"history":                 func(a *audit.Auditor) (any, error) { return a.History(ctx, "r", h.ada, time.Time{}, time.Time{}) },
 		"a client by label":       func(a *audit.Auditor) (any, error) { return a.FindClient(ctx, "r", label, h.tind) },
 		"a client by id":          func(a *audit.Auditor) (any, error) { return a.FindClient(ctx, "r", h.ada.String(), domain.ID{}) },
 		"a professional by name":  func(a *audit.Auditor) (any, error) { return a.FindProfessional(ctx, "r", "siri strand") },
@@ -586,6 +587,61 @@ func TestWhyAndState(t *testing.T) {
 		}
 		if _, err := a.State(ctx, "r", id, at, time.Time{}); domain.Refused(err) != audit.NotFound {
 			t.Errorf("nobody's state: %v", err)
+		}
+	}
+}
+
+// A client's consent over time is told by what took effect, whether or not it was written down.
+func TestHistory(t *testing.T) {
+	h := lived(t)
+	a, ctx := h.ask(h.auditor), t.Context()
+	turns := func(id domain.ID, from, to time.Time) (s []string) {
+		t.Helper()
+		got, err := a.History(ctx, "r", id, from, to)
+		h.must(err)
+		if got.Client != id || got.Label != label || got.To.After(h.now) {
+			t.Errorf("the history of another: %+v", got)
+		}
+		for _, turn := range got.Turns {
+			s = append(s, fmt.Sprintf("%s %s %v %v", turn.Event, turn.Status, turn.Shown(), turn.Position > 0))
+		}
+		return s
+	}
+	const begin, yes = "client.registered unanswered false true", "sharing.granted shared true true"
+	_, err := h.Clients.Do(ctx, h.ada, ledger.Caller{Actor: h.ada, Role: domain.RoleClient}, client.Restrict{})
+	h.must(err)
+	restricted := h.now
+	h.now = h.now.Add(time.Hour)
+	held := "client.restricted shared false true"
+	for name, c := range map[string]struct {
+		id       domain.ID
+		from, to time.Time
+		want     []string
+	}{
+		"all":                  {h.ada, time.Time{}, time.Time{}, []string{begin, yes, held}},
+		"all of Bo":            {h.bo, time.Time{}, time.Time{}, []string{begin, yes}},
+		"the first half hour":  {h.ada, time.Time{}, time.Date(2026, 1, 5, 9, 30, 0, 0, time.UTC), []string{begin}},
+		"before the restraint": {h.ada, restricted.Add(-time.Minute), restricted, []string{yes}},
+		"since then":           {h.ada, restricted, time.Time{}, []string{held}},
+	} {
+		if d := cmp.Diff(c.want, turns(c.id, c.from, c.to)); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+	// Nobody has written the lapse down; it has taken effect all the same.
+	h.now = h.now.AddDate(0, 7, 0)
+	want := []string{begin, yes, "follow-up.asked shared true false", "sharing.lapsed lapsed false false"}
+	if d := cmp.Diff(want, turns(h.bo, time.Time{}, time.Time{})); d != "" {
+		t.Error(d)
+	}
+	got, err := a.History(ctx, "r", h.bo, time.Time{}, time.Time{})
+	h.must(err)
+	if y, l := got.Turns[1], got.Turns[3]; y.Until == nil || !l.Effective.Equal(*y.Until) || l.Until != nil || y.Text != "sharing 1 nb" || l.Rule != y.Rule {
+		t.Errorf("the lapse: %+v of %+v", l, y)
+	}
+	for _, id := range []domain.ID{h.fjord, h.ada} {
+		if _, err := a.History(ctx, "r", id, time.Time{}, time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)); domain.Refused(err) != audit.NotFound {
+			t.Errorf("before there was anybody: %v", err)
 		}
 	}
 }

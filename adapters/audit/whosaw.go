@@ -324,9 +324,6 @@ func (n names) grant(row *Sighting) error {
 		}
 		n.grants[key] = g
 	}
-	row.GrantedAt, row.Rule = &g.Effective, g.Rule
-	if t := g.Act.Text; t != (domain.Text{}) {
-		row.Text = t.Name + " " + t.Version + " " + t.Language
-	}
+	row.GrantedAt, row.Rule, row.Text = &g.Effective, g.Rule, textOf(g.Act.Text)
 	return nil
 }

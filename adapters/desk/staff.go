@@ -35,6 +35,9 @@ type EmployInput struct {
 
 // Employ gives an auditor or an employee an account, and its id. An invitation comes next.
 func (d *Desk) Employ(ctx context.Context, by ledger.Caller, in EmployInput) (domain.ID, error) {
+	if _, taken := d.accountOf(staff.Hash(signin.LoginHash(d.CodeKey, in.Email))); taken {
+		return domain.ID{}, errLoginTaken // and no account that could never be invited is left behind
+	}
 	id, err := d.Ledger.NewID()
 	if err != nil {
 		return domain.ID{}, err
@@ -70,6 +73,8 @@ type Invitation struct {
 // LoginTaken is the code of the refusal of a login name that another account has.
 const LoginTaken = "login-taken"
 
+var errLoginTaken = domain.Refuse(LoginTaken, "Another account has this e-mail address as its login name.")
+
 // Invite invites a professional of the caller's organisation, or, by an employee, anyone: for the first time, or anew for whoever
 // forgot the password or lost the telephone. The e-mail address on record becomes the login name. What the account was opened by
 // before holds until the invitation is accepted.
@@ -91,7 +96,7 @@ func (d *Desk) Invite(ctx context.Context, by ledger.Caller, account domain.ID) 
 	}
 	login := staff.Hash(signin.LoginHash(d.CodeKey, email))
 	if other, ok := d.accountOf(login); ok && other != account {
-		return Invitation{}, domain.Refuse(LoginTaken, "Another account has this e-mail address as its login name.")
+		return Invitation{}, errLoginTaken
 	}
 	i, err := d.newInvitation()
 	if err != nil {

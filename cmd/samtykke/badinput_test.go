@@ -237,7 +237,9 @@ func TestDamagedSegmentOnTheCommandLine(t *testing.T) {
 	if v, err := r.sys.verify(ended, func(uint64, uint64) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("verify that was interrupted: %v, %v", v.Problems, err)
 	}
-	r.must(r.sys.halt())
+	if err := r.sys.halt(); err != nil && !strings.Contains(err.Error(), "segments/00000000000000000001, offset ") {
+		t.Error(err) // the views, which begin to follow at the same time, may have come by the damage as well
+	}
 	r.must(errors.Join(r.sys.closeFiles(), f.Close()))
 
 	if err := os.Remove(path); err != nil {

@@ -24,7 +24,7 @@ import (
 
 // The test binary runs itself as another process where these say so.
 const (
-	childRole = "SAMTYKKE_TEST_CHILD" // work, or run
+	childRole = "SAMTYKKE_TEST_CHILD" // work, main, or run
 	childDir  = "SAMTYKKE_TEST_DIR"
 	childSeed = "SAMTYKKE_TEST_SEED"
 )
@@ -33,6 +33,8 @@ func init() {
 	switch os.Getenv(childRole) {
 	case "work":
 		work(os.Getenv(childDir), os.Getenv(childSeed))
+	case "main":
+		main()
 	case "run":
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 	}

@@ -599,3 +599,16 @@ func (st *stage) tookOut(m []string) error {
 	}
 	return equal(fmt.Sprint(len(st.ownData.Entries)), m[2])
 }
+
+// cameThrough reads the last event, which is a login.
+func (st *stage) cameThrough(m []string) error {
+	f, err := st.last()
+	if err != nil {
+		return err
+	}
+	l, ok := f.Body.(journal.LoggedIn)
+	if !ok {
+		return fmt.Errorf("the last event is %s", f.Name)
+	}
+	return equal(string(l.Channel), m[1])
+}

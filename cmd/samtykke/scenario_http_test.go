@@ -64,6 +64,7 @@ type overHTTP struct {
 	employee ledger.Caller
 	contract *contract
 	log      *leaks
+	cookie   *http.Cookie // the last one set
 }
 
 func newOverHTTP(st *stage) *overHTTP {
@@ -227,6 +228,9 @@ func (o *overHTTP) call(by ledger.Caller, method, path string, in, out any) erro
 	sum := sha256.Sum256([]byte(key))
 	r.Header.Set("Idempotency-Key", hex.EncodeToString(sum[:]))
 	w := o.serve(r)
+	if cookies := w.Result().Cookies(); len(cookies) == 1 {
+		o.cookie = cookies[0]
+	}
 	if err := o.contract.check(method, path, body, w); err != nil {
 		return err
 	}
@@ -322,17 +326,26 @@ func (o *overHTTP) registerClient(by ledger.Caller) (desk.Registration, error) {
 	return desk.Registration{Client: h.Client, Handle: out.Handle, Code: code}, nil
 }
 
+// logIn comes by an app's token, or by a browser's cookie, which no page can read and no other site's page can send.
 func (o *overHTTP) logIn(code signin.Code, how journal.LogIn) (ledger.Caller, error) {
 	var out api.Session
-	err := o.call(ledger.Caller{}, "POST", "/session/code", api.SignInByCode{Code: code.Slip(), Channel: journal.App, Browser: how.Browser, System: how.System}, &out)
+	err := o.call(ledger.Caller{}, "POST", "/session/code", api.SignInByCode{Code: code.Slip(), Channel: how.Channel, Browser: how.Browser, System: how.System}, &out)
 	if err != nil {
 		return ledger.Caller{}, err
 	}
-	s, ok := o.sessions.Find(out.Token, o.now)
+	token := out.Token
+	if how.Channel == journal.Web {
+		c := o.cookie
+		if c == nil || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || out.Token != "" {
+			return ledger.Caller{}, errors.New("a browser gets a cookie that no page can read, and no token")
+		}
+		token = c.Value
+	}
+	s, ok := o.sessions.Find(token, o.now)
 	if !ok {
 		return ledger.Caller{}, errors.New("the token that was given opens no session")
 	}
-	o.log.secret(out.Token)
+	o.log.secret(token)
 	o.known[s.ID] = s
 	return desk.CallerOf(s), nil
 }

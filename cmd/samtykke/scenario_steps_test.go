@@ -81,9 +81,14 @@ var steps = []step{
 
 	// the client
 	{re(who + ` registers ` + who), (*stage).registerClient},
-	{re(who + ` logs in`), func(st *stage, m []string) error { return st.logIn(m[1], false, "Firefox", "Windows") }},
-	{re(who + ` logs in with (\w+) on (\w+)`), func(st *stage, m []string) error { return st.logIn(m[1], false, m[2], m[3]) }},
-	{re(who + ` logs in with the old code`), func(st *stage, m []string) error { return st.logIn(m[1], true, "Firefox", "Windows") }},
+	{re(who + ` logs in`), func(st *stage, m []string) error { return st.logIn(m[1], false, onTheWeb) }},
+	{re(who + ` logs in on the app`), func(st *stage, m []string) error {
+		return st.logIn(m[1], false, journal.LogIn{Channel: journal.App, System: "Android"})
+	}},
+	{re(who + ` logs in with (\w+) on (\w+)`), func(st *stage, m []string) error {
+		return st.logIn(m[1], false, journal.LogIn{Channel: journal.Web, Browser: m[2], System: m[3]})
+	}},
+	{re(who + ` logs in with the old code`), func(st *stage, m []string) error { return st.logIn(m[1], true, onTheWeb) }},
 	{re(who + ` logs in with only the label`), (*stage).labelOnly},
 	{re(who + ` answers (yes|no) to the first question`), (*stage).firstQuestion},
 	{re(who + ` shares`), func(st *stage, m []string) error { return st.asClient(m[1], client.Grant{Occasion: client.Settings}) }},
@@ -151,6 +156,7 @@ var steps = []step{
 	{re(who + ` was shown: (.*)`), (*stage).wasShown},
 	{re(who + ` was told the own history: (.*)`), (*stage).wasTold},
 	{re(who + ` took out (\d+) entries`), (*stage).tookOut},
+	{re(`the last login came through the (web|app)`), (*stage).cameThrough},
 	{re(`the overview of ` + who + ` shows ` + who + `: (.*)`), (*stage).overviewShows},
 	{re(`the state of ` + who + `: (.*)`), (*stage).stateIs},
 	{re(`the state of ` + who + ` at ` + when + `: (.*)`), (*stage).stateWas},
@@ -446,13 +452,15 @@ func (st *stage) registerClient(m []string) error {
 	return nil
 }
 
-func (st *stage) logIn(name string, old bool, browser, system string) error {
+var onTheWeb = journal.LogIn{Channel: journal.Web, Browser: "Firefox", System: "Windows"}
+
+func (st *stage) logIn(name string, old bool, how journal.LogIn) error {
 	p := st.person(name)
 	code := p.code
 	if old {
 		code = p.old
 	}
-	by, err := st.via.logIn(code, journal.LogIn{Channel: journal.Web, Browser: browser, System: system})
+	by, err := st.via.logIn(code, how)
 	if err == nil {
 		p.caller = by
 	}

@@ -51,7 +51,7 @@ const (
 
 // Queried: somebody asked the ledger, on the basis and for the reason given, and before the answer.
 type Queried struct {
-	Query  string // who-saw, why, state, export
+	Query  string // who-saw, why, state, history, export
 	About  string // ids and period asked for, as text without content
 	Basis  Basis
 	Reason string

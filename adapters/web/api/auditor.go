@@ -15,6 +15,7 @@ var auditorRoutes = []Route{
 	strong(keyless(route("POST", "/audit/refused", "listRefused", "Attempts that were refused: look-ups and sign-ins.", auditors, (*Request).ListRefused))),
 	strong(keyless(route("POST", "/audit/why", "why", "Which act and which rule led to an event.", auditors, (*Request).Why))),
 	strong(keyless(route("POST", "/audit/state", "stateAt", "A client's state at an instant, with the reason.", auditors, (*Request).StateAt))),
+	strong(keyless(route("POST", "/audit/history", "history", "A client's consent over a period: each turn, with what held from then on.", auditors, (*Request).History))),
 	strong(route("POST", "/audit/feeds", "openFeed", "Open a feed of all events behind a position. The opening is on record.", auditors, (*Request).OpenFeed)),
 	route("GET", "/audit/feeds/{feed}", "readFeed", "Read on in a feed of one's own: gap-free, in total order, sealed content closed.", auditors, (*Request).ReadFeed),
 }
@@ -105,18 +106,41 @@ type StateAt struct {
 
 func (r *Request) StateAt(in StateAt) (audit.Standing, error) {
 	a := r.Auditor(r.by)
-	var organisation domain.ID
-	var err error
-	if in.Organisation != "" {
-		if organisation, err = a.FindOrganisation(r.ctx, in.Reason, in.Organisation); err != nil {
-			return audit.Standing{}, err
-		}
-	}
-	id, err := a.FindClient(r.ctx, in.Reason, in.Client, organisation)
+	id, err := r.named(a, in.Reason, in.Client, in.Organisation)
 	if err != nil {
 		return audit.Standing{}, err
 	}
 	return a.State(r.ctx, in.Reason, id, when(in.At), when(in.Known))
+}
+
+// named finds a client by label or id, among those of an organisation, if one is given.
+func (r *Request) named(a *audit.Auditor, reason, ref, organisation string) (domain.ID, error) {
+	var of domain.ID
+	if organisation != "" {
+		var err error
+		if of, err = a.FindOrganisation(r.ctx, reason, organisation); err != nil {
+			return domain.ID{}, err
+		}
+	}
+	return a.FindClient(r.ctx, reason, ref, of)
+}
+
+// AskHistory asks for a client's consent over a period.
+type AskHistory struct {
+	Reason       string     `json:"reason" jsonschema:"maxLength=1000"`
+	Client       string     `json:"client" jsonschema:"maxLength=100" jsonschema_description:"The label that the organisation knows, or an id."`
+	Organisation string     `json:"organisation,omitempty" jsonschema:"maxLength=200" jsonschema_description:"Tells clients with the same label apart."`
+	From         *time.Time `json:"from,omitempty" jsonschema_description:"From the registration, if not given."`
+	To           *time.Time `json:"to,omitempty" jsonschema_description:"Until now, if not given."`
+}
+
+func (r *Request) History(in AskHistory) (audit.History, error) {
+	a := r.Auditor(r.by)
+	id, err := r.named(a, in.Reason, in.Client, in.Organisation)
+	if err != nil {
+		return audit.History{}, err
+	}
+	return a.History(r.ctx, in.Reason, id, when(in.From), when(in.To))
 }
 
 // OpenFeed opens a feed.

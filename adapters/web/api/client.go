@@ -181,8 +181,11 @@ func (r *Request) Rate(in Rating) (None, error) {
 }
 
 func (r *Request) AskCorrection(in AskCorrection) (Requested, error) {
-	request := r.newID("request")
-	sender, err := r.Desk.Ledger.NewID()
+	request, err := r.newID("request")
+	if err != nil {
+		return Requested{}, err
+	}
+	sender, err := r.Desk.Ledger.NewID() // which nothing leads back to
 	if err != nil {
 		return Requested{}, err
 	}
@@ -190,10 +193,13 @@ func (r *Request) AskCorrection(in AskCorrection) (Requested, error) {
 	return Requested{request}, err
 }
 
-// newID is the id of something that the command makes. It follows from the caller, the path and the key: the same command, repeated
-// behind a restart or in another session, names the same thing.
-func (r *Request) newID(what string) domain.ID {
-	return domain.Derive(r.by.Actor, []byte(what+" "+r.http.URL.Path+" "+r.by.Key))
+// newID is the id of something that the command makes. It follows from the caller, the path and the key, so that the same command,
+// repeated behind a restart or in another session, names the same thing. Without a key it is drawn.
+func (r *Request) newID(what string) (domain.ID, error) {
+	if r.by.Key == "" {
+		return r.Desk.Ledger.NewID()
+	}
+	return domain.Derive(r.by.Actor, []byte(what+" "+r.http.URL.Path+" "+r.by.Key)), nil
 }
 
 // An Entry is one event as its subject is shown it: without ids that mean something inside the ledger only.

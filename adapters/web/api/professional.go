@@ -134,13 +134,19 @@ func (r *Request) SendContent(in Send) (None, error) {
 func (r *Request) WriteNote(in WriteNote) (Noted, error) {
 	note := in.Note
 	if note.IsZero() {
-		note = r.newID("note")
+		var err error
+		if note, err = r.newID("note"); err != nil {
+			return Noted{}, err
+		}
 	}
 	return Noted{note}, r.Desk.WriteNote(r.ctx, r.by, r.id("handle"), journal.WriteNote{Note: note, Draft: in.Draft, Text: in.Text})
 }
 
 func (r *Request) PassOnCorrection(in AskCorrection) (Requested, error) {
-	request := r.newID("request")
+	request, err := r.newID("request")
+	if err != nil {
+		return Requested{}, err
+	}
 	sender, err := r.Desk.Ledger.NewID()
 	if err != nil {
 		return Requested{}, err
@@ -190,8 +196,11 @@ func (r *Request) ListProfessionals(_ None) (Professionals, error) {
 }
 
 func (r *Request) AddProfessional(in AddProfessional) (Added, error) {
-	id := r.newID("professional")
-	err := r.Desk.AddProfessional(r.ctx, r.by, organisation.AddProfessional{Professional: id, Superuser: in.Superuser, Details: in.Details.domain()})
+	id, err := r.newID("professional")
+	if err != nil {
+		return Added{}, err
+	}
+	err = r.Desk.AddProfessional(r.ctx, r.by, organisation.AddProfessional{Professional: id, Superuser: in.Superuser, Details: in.Details.domain()})
 	if err != nil {
 		return Added{}, err
 	}
@@ -247,8 +256,15 @@ var employeeRoutes = []Route{
 }
 
 func (r *Request) RegisterOrganisation(in RegisterOrganisation) (RegisteredOrganisation, error) {
-	id, superuser := r.newID("organisation"), r.newID("superuser")
-	err := r.Desk.RegisterOrganisation(r.ctx, r.by, organisation.Register{
+	id, err := r.newID("organisation")
+	if err != nil {
+		return RegisteredOrganisation{}, err
+	}
+	superuser, err := r.newID("superuser")
+	if err != nil {
+		return RegisteredOrganisation{}, err
+	}
+	err = r.Desk.RegisterOrganisation(r.ctx, r.by, organisation.Register{
 		Organisation: id, Service: rules.Service(in.Service), Contact: in.Contact.domain(), Superuser: superuser, Details: in.Superuser.domain(),
 	})
 	if err != nil {
