@@ -80,6 +80,9 @@ func (a *Auditor) State(ctx context.Context, reason string, id domain.ID, at, kn
 	return out, nil
 }
 
+// An Event is one as it stands in the ledger, closed where it is sealed.
+type Event = eventschema.Fact
+
 // An Explanation is an event with what led to it.
 type Explanation struct {
 	Event  eventschema.Fact   `json:"event"`

@@ -33,6 +33,15 @@ type EmployInput struct {
 	Email string
 }
 
+// CheckLogin refuses an e-mail address that is another account's login name. Whoever puts somebody on a list and invites them asks first,
+// so that nobody is left on the list who can never be invited.
+func (d *Desk) CheckLogin(account domain.ID, email string) error {
+	if other, taken := d.accountOf(staff.Hash(signin.LoginHash(d.CodeKey, email))); taken && other != account {
+		return errLoginTaken
+	}
+	return nil
+}
+
 // Employ gives an auditor or an employee an account, and its id. An invitation comes next.
 func (d *Desk) Employ(ctx context.Context, by ledger.Caller, in EmployInput) (domain.ID, error) {
 	if _, taken := d.accountOf(staff.Hash(signin.LoginHash(d.CodeKey, in.Email))); taken {

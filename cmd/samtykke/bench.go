@@ -22,16 +22,22 @@ type benchCmd struct {
 	Events  int      `default:"1000000" help:"How many events the ledger has that is replayed and opened."`
 	Clients int      `help:"How many clients these belong to; one for every 50 events, if not given."`
 	Only    []string `enum:"disk,replay,sealed,open,decide,overview,tick" placeholder:"NAME,..." help:"Measure only these: ${enum}."`
+	HTTP    bool     `name:"http" help:"Measure the interface instead: look-ups, grants and withdrawals over TCP on this machine."`
+	Law6    bool     `name:"law6" help:"Measure instead whether the time of an answer tells who is not there."`
+	Calls   int      `default:"100000" placeholder:"N" help:"How many timed calls --law6 takes for look-ups, and as many again for codes."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 	Profile string   `placeholder:"FILE" help:"Write a profile of where the processor's time goes; read it with go tool pprof."`
 	Quick   bool     `help:"A run of seconds that shows every line. Its figures mean little."`
 }
 
-// benchSections are what can be measured, in the order of the table.
-var benchSections = []struct {
+// A benchSection is a part of the table.
+type benchSection struct {
 	name    string
 	measure func(*bench) error
-}{
+}
+
+// benchSections are what is measured unless something else is asked for, in the order of the table.
+var benchSections = []benchSection{
 	{"disk", (*bench).writing},
 	{"replay", (*bench).replay},
 	{"sealed", (*bench).sealed},
@@ -41,6 +47,23 @@ var benchSections = []struct {
 	{"tick", (*bench).tick},
 }
 
+// sections are those that were asked for.
+func (c *benchCmd) sections() []benchSection {
+	var asked []benchSection
+	if c.HTTP {
+		asked = append(asked, benchSection{"http", (*bench).overHTTP})
+	}
+	if c.Law6 {
+		asked = append(asked, benchSection{"law6", (*bench).lawSix})
+	}
+	if asked != nil {
+		return asked
+	}
+	return slices.DeleteFunc(slices.Clone(benchSections), func(s benchSection) bool {
+		return len(c.Only) > 0 && !slices.Contains(c.Only, s.name)
+	})
+}
+
 // Run measures in a scratch folder, and prints what came out.
 func (c *benchCmd) Run(env *surroundings) (err error) {
 	b := &bench{ctx: env.ctx, extent: fullExtent(c.Events, c.Clients), note: func(string) {}}
@@ -48,6 +71,12 @@ func (c *benchCmd) Run(env *surroundings) (err error) {
 		b.extent = quickExtent
 	} else {
 		b.note = func(what string) { fmt.Fprintf(env.stderr, "samtykke: measuring: %s\n", what) }
+	}
+	if b.calls == 0 {
+		b.calls = c.Calls
+	}
+	if b.calls < 100 {
+		return usage("--calls goes from 100")
 	}
 	if b.events < 1000 || b.clients < 10 || b.clients > b.events/10 {
 		return usage("--events goes from 1000, and --clients from 10 to a tenth of that")
@@ -73,16 +102,16 @@ func (c *benchCmd) Run(env *surroundings) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	for _, s := range benchSections {
-		if len(c.Only) > 0 && !slices.Contains(c.Only, s.name) {
-			continue
-		}
+	if !c.HTTP && !c.Law6 {
+		b.said = b.conditions()
+	}
+	for _, s := range c.sections() {
 		b.note(s.name)
 		if err := errors.Join(s.measure(b), env.ctx.Err()); err != nil {
 			return fmt.Errorf("measuring %s: %w", s.name, err)
 		}
 	}
-	r := benchReport{Conditions: b.conditions(), Lines: b.lines}
+	r := benchReport{Conditions: append(b.said, machine()), Lines: b.lines}
 	if c.JSON {
 		return answer(env.stdout, r)
 	}
@@ -95,6 +124,7 @@ type bench struct {
 	ctx   context.Context
 	disk  pacedDisk
 	note  func(string)
+	said  []string // under which conditions it was measured
 	lines []benchLine
 
 	history string // folder of the ledger that is replayed and opened, once it is made
@@ -111,6 +141,9 @@ type extent struct {
 	rounds          int // in which figure and yardstick take turns
 	reads           int // the same, where the whole ledger is read
 	slice           time.Duration
+	calls           int // timed ones whose answers must not be told apart by it
+	passwords       int // the same, where each costs a password's hash
+	strangers       int // of each kind
 }
 
 func fullExtent(events, clients int) extent {
@@ -119,12 +152,13 @@ func fullExtent(events, clients int) extent {
 	}
 	return extent{
 		events: events, clients: clients, people: 1536, journal: 40, caseload: 1000, timed: 1_000_000, due: 100,
-		rounds: 5, reads: 3, slice: 150 * time.Millisecond,
+		rounds: 5, reads: 3, slice: 150 * time.Millisecond, passwords: 300, strangers: 256,
 	}
 }
 
 var quickExtent = extent{
 	events: 3000, clients: 100, people: 64, journal: 4, caseload: 20, timed: 500, due: 5, rounds: 1, reads: 1, slice: 4 * time.Millisecond,
+	calls: 300, passwords: 4, strangers: 8,
 }
 
 func (b *bench) conditions() []string {
@@ -135,8 +169,11 @@ func (b *bench) conditions() []string {
 		"Of a single caller the figure is the median wait, of several what they get done together.",
 		fmt.Sprintf("Figure and yardstick take turns, in %d to %d rounds of the same run; each is a median, and the ratio is figure ÷ yardstick.", b.reads, 2*b.rounds),
 		"Cores: what one of them costs all cores together, in their own time. What else the machine does moves it less than the rates.",
-		fmt.Sprintf("%d processor cores, %s, %s/%s.", runtime.GOMAXPROCS(0), runtime.Version(), runtime.GOOS, runtime.GOARCH),
 	}
+}
+
+func machine() string {
+	return fmt.Sprintf("%d processor cores, %s, %s/%s.", runtime.GOMAXPROCS(0), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // A benchReport is what a run prints.
@@ -167,6 +204,7 @@ const (
 	seconds   unit = "seconds"
 	bytesHeld unit = "bytes"
 	counted   unit = "count"
+	chance    unit = "chance"
 )
 
 // An aim is what a figure, or its ratio, is held to. A floor of zero is none.
@@ -230,6 +268,8 @@ func (u unit) show(v float64) string {
 			}
 		}
 		return fmt.Sprintf("%.3g ns", v*1e9)
+	case chance:
+		return fmt.Sprintf("%.2g", v)
 	case bytesHeld:
 		return fmt.Sprintf("%.0f MB", v/1e6)
 	}

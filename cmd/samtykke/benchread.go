@@ -240,13 +240,18 @@ func watchMemory(do func() error) (heap, rss float64, err error) {
 	return max(heap, inUse()-before), peakResident(), err
 }
 
-func peakResident() float64 {
+// peakResident and resident are how much memory of the process was at most, or is, in the machine's, in bytes; 0 where the
+// system does not tell.
+func peakResident() float64 { return memory("VmHWM:") }
+func resident() float64     { return memory("VmRSS:") }
+
+func memory(line string) float64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	line, _, _ := strings.Cut(rest, " kB")
-	kilobytes, _ := strconv.ParseFloat(strings.TrimSpace(line), 64)
+	_, rest, _ := strings.Cut(string(status), line)
+	figure, _, _ := strings.Cut(rest, " kB")
+	kilobytes, _ := strconv.ParseFloat(strings.TrimSpace(figure), 64)
 	return kilobytes * 1024
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,23 +18,21 @@ var benchCallers = []int{1, 16, 64, 256}
 type round struct {
 	perSecond float64
 	processor float64   // seconds of the cores for each call
-	took      []float64 // seconds of each call, of a single caller
+	took      []float64 // seconds of each call
 }
 
 // drive has callers do the same over and over for a while. Each gets its number, and how often it has been asked.
 func drive(callers int, during time.Duration, do func(caller, n int) error) (round, error) {
 	var all sync.WaitGroup
 	counts, errs := make([]int, callers), make([]error, callers)
-	var took []float64
+	took := make([][]float64, callers)
 	begun, worked := time.Now(), processor()
 	for c := range callers {
 		all.Go(func() {
 			for at := begun; at.Sub(begun) < during && errs[c] == nil; counts[c]++ {
 				errs[c] = do(c, counts[c])
 				now := time.Now()
-				if callers == 1 {
-					took = append(took, now.Sub(at).Seconds())
-				}
+				took[c] = append(took[c], now.Sub(at).Seconds())
 				at = now
 			}
 		})
@@ -48,7 +47,7 @@ func drive(callers int, during time.Duration, do func(caller, n int) error) (rou
 		}
 		total += counts[c]
 	}
-	return round{float64(total) / elapsed, worked / float64(total), took}, nil
+	return round{float64(total) / elapsed, worked / float64(total), slices.Concat(took...)}, nil
 }
 
 // turns are what was measured of one thing, round by round.

@@ -19,7 +19,8 @@
 // # What is said no to
 //
 // A refusal is a problem (RFC 9457) with a code that stays, and a reason in words. A client of another organisation, one that was
-// erased and one that never was are answered alike, with the same reads and writes behind them.
+// erased and one that never was are answered alike, with the same reads and writes behind them, and at the next beat of a clock that
+// beats for all of them. So is a code that was never given out, and one that was replaced.
 //
 // # Codes, labels, ids
 //
@@ -66,6 +67,7 @@ type API struct {
 
 	answers *answers
 	checks  checks
+	beat    beat
 }
 
 var (

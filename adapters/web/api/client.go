@@ -58,7 +58,15 @@ func (r *Request) ReadSharing(in Language) (Sharing, error) {
 			out.Question, name = "follow-up", text.FollowUp
 		}
 	}
-	shown, wording := r.Texts.Shown(name, or(in.Language, "nb"), domain.DateOf(r.now))
+	today := domain.DateOf(r.now)
+	if row, ok := r.Desk.Books[s.Service].InForce(today); ok {
+		t := row.Terms(today)
+		out.Yes = &Terms{Until: lastDay(t.LapseOn)}
+		if t.AskOn != 0 {
+			out.Yes.AskedFrom = t.AskOn.String()
+		}
+	}
+	shown, wording := r.Texts.Shown(name, or(in.Language, "nb"), today)
 	out.Text = Text{shown.Name, shown.Version, shown.Language, wording}
 	return out, nil
 }

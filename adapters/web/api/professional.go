@@ -61,25 +61,29 @@ func page(rows []views.Row, p Page) (cut []views.Row, next string, err error) {
 }
 
 func (r *Request) ListClients(in Page) (Clients, error) {
+	return r.Overview(OverviewLookUp{Page: in}, nil)
+}
+
+func (r *Request) LookUpClients(in OverviewLookUp) (Clients, error) { return r.Overview(in, nil) }
+
+// Overview is ListClients, and LookUpClients where kinds are named, for a page that first chooses among the rows and orders them. There
+// is nothing registered in them to choose by.
+func (r *Request) Overview(in OverviewLookUp, choose func([]Client) []Client) (Clients, error) {
 	rows, err := r.Desk.Door.Caseload(r.ctx, r.by)
 	if err != nil {
 		return Clients{}, err
 	}
-	rows, next, err := page(rows, in)
-	return Clients{mapped(rows, rowOf), next}, err
-}
-
-func (r *Request) LookUpClients(in OverviewLookUp) (Clients, error) {
-	rows, err := r.Desk.Door.Caseload(r.ctx, r.by)
-	if err != nil {
-		return Clients{}, err
+	if choose != nil {
+		rows = chosen(rows, choose)
 	}
 	rows, next, err := page(rows, in.Page)
 	if err != nil {
 		return Clients{}, err
 	}
-	if err := r.Desk.Door.Fill(r.ctx, r.by, rows, in.Kinds); err != nil {
-		return Clients{}, err
+	if len(in.Kinds) > 0 {
+		if err := r.Desk.Door.Fill(r.ctx, r.by, rows, in.Kinds); err != nil {
+			return Clients{}, err
+		}
 	}
 	return Clients{mapped(rows, func(c views.Row) Client {
 		out := rowOf(c)
@@ -90,6 +94,33 @@ func (r *Request) LookUpClients(in OverviewLookUp) (Clients, error) {
 		}
 		return out
 	}), next}, nil
+}
+
+// chosen gives the rows that were chosen, in the order chosen.
+func chosen(rows []views.Row, choose func([]Client) []Client) []views.Row {
+	of := make(map[domain.ID]views.Row, len(rows))
+	for _, row := range rows {
+		of[row.Handle] = row
+	}
+	return mapped(choose(mapped(rows, rowOf)), func(c Client) views.Row { return of[c.Handle] })
+}
+
+// ReadClient is one row of ListClients, for a page about one client. A handle that is nobody's here is refused, and the attempt is on
+// record.
+func (r *Request) ReadClient() (Client, error) {
+	handle := r.id("handle")
+	if _, err := r.Desk.Door.Address(r.ctx, r.by, handle); err != nil {
+		return Client{}, err
+	}
+	rows, err := r.Desk.Door.Caseload(r.ctx, r.by)
+	if err != nil {
+		return Client{}, err
+	}
+	i := slices.IndexFunc(rows, func(row views.Row) bool { return row.Handle == handle })
+	if i < 0 {
+		return Client{}, domain.Refuse(views.NoSuchClient, "There is no such client.")
+	}
+	return rowOf(rows[i]), nil
 }
 
 func (r *Request) LookUp(in LookUp) (LookedUp, error) {
@@ -200,6 +231,9 @@ func (r *Request) AddProfessional(in AddProfessional) (Added, error) {
 	if err != nil {
 		return Added{}, err
 	}
+	if err := r.Desk.CheckLogin(id, in.Details.Email); err != nil {
+		return Added{}, err
+	}
 	err = r.Desk.AddProfessional(r.ctx, r.by, organisation.AddProfessional{Professional: id, Superuser: in.Superuser, Details: in.Details.domain()})
 	if err != nil {
 		return Added{}, err
@@ -262,6 +296,9 @@ func (r *Request) RegisterOrganisation(in RegisterOrganisation) (RegisteredOrgan
 	}
 	superuser, err := r.newID("superuser")
 	if err != nil {
+		return RegisteredOrganisation{}, err
+	}
+	if err := r.Desk.CheckLogin(superuser, in.Superuser.Email); err != nil {
 		return RegisteredOrganisation{}, err
 	}
 	err = r.Desk.RegisterOrganisation(r.ctx, r.by, organisation.Register{

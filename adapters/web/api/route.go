@@ -173,7 +173,7 @@ func (a *API) handler(rt Route) http.Handler {
 		web.Name(ctx, name)
 		r := &Request{API: a, route: rt, ctx: ctx, http: hr, w: w, now: a.Desk.Ledger.Now()}
 		if err := r.admit(rt); err != nil {
-			web.WriteProblem(w, hr, web.FromError(r.turnedAway(rt, err)))
+			web.WriteProblem(w, hr, r.Refuse(r.turnedAway(rt, err)))
 			return
 		}
 		var err error
@@ -196,7 +196,7 @@ func (a *API) handler(rt Route) http.Handler {
 			status, body, err = do()
 		}
 		if err != nil {
-			web.WriteProblem(w, hr, web.FromError(err))
+			web.WriteProblem(w, hr, r.Refuse(err))
 			return
 		}
 		web.Send(w, hr, status, "application/json", body)
@@ -277,6 +277,12 @@ func (r *Request) turnedAway(rt Route, why error) error {
 		return why
 	}
 	r.body = body
+	if rt.Name == "" { // a page, which reads a form
+		r.http.Body = io.NopCloser(bytes.NewReader(body))
+		if err := r.http.ParseForm(); err != nil {
+			return why
+		}
+	}
 	if _, err := rt.serve(r); domain.Refused(err) == organisation.NotActive && slices.Contains(rt.Roles, r.session.Role) {
 		return err
 	}

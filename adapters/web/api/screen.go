@@ -1,9 +1,11 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -21,6 +23,7 @@ type Screen struct {
 	Looks  bool          // comes to the door of somebody's data
 
 	Serve func(*Request) (Reply, error)
+	Stale func(*Request) (Reply, error) // of a strong screen: what comes instead while the second factor is not fresh; nil: the refusal
 }
 
 // A Reply is what a browser gets: a page, a file, or where to go on.
@@ -30,6 +33,7 @@ type Reply struct {
 	Body   []byte
 	Name   string // that a browser keeps the body under, as a file; "" shows it
 	To     string // where to go on, by a new request that reads
+	Script bool   // the page loads a script of ours
 }
 
 // GoTo sends the browser on.
@@ -43,12 +47,12 @@ func (a *API) RegisterScreen(to *mux.Router, s Screen, failed func(*Request, *we
 	to.Handle(s.Path, http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
 		web.Name(hr.Context(), name)
 		r := &Request{API: a, route: rt, ctx: hr.Context(), http: hr, w: w, now: a.Desk.Ledger.Now()}
-		out, err := r.screen(rt, name)
+		out, err := r.screen(s, rt, name)
 		if err == nil && out.To == "" && len(rt.Roles) > 0 && !r.ended {
 			err = r.live() // once more, before anything is shown
 		}
 		if err != nil {
-			problem := web.FromError(err)
+			problem := r.Refuse(err)
 			web.Note(hr, problem)
 			out = failed(r, problem)
 		}
@@ -56,9 +60,13 @@ func (a *API) RegisterScreen(to *mux.Router, s Screen, failed func(*Request, *we
 	})).Methods(s.Method)
 }
 
-func (r *Request) screen(rt Route, name string) (Reply, error) {
+func (r *Request) screen(s Screen, rt Route, name string) (Reply, error) {
+	stale := false
 	if err := r.admit(rt); err != nil {
-		return Reply{}, r.turnedAway(rt, err)
+		if stale = s.Stale != nil && web.FromError(err).Code == StepUpFirst; !stale {
+			return Reply{}, r.turnedAway(rt, err)
+		}
+		rt.serve = func(r *Request) (any, error) { return s.Stale(r) }
 	}
 	r.chooseLanguage()
 	if r.http.Method == http.MethodGet {
@@ -69,7 +77,7 @@ func (r *Request) screen(rt Route, name string) (Reply, error) {
 		return Reply{}, web.Unread(err)
 	}
 	key := r.http.PostForm.Get(KeyField)
-	if key == "" { // a form that may be sent as often as one likes: signing in and out, looking
+	if key == "" || stale { // a form that may be sent as often as one likes: signing in and out, looking
 		return r.shown(rt)
 	}
 	r.by.Key = key
@@ -82,8 +90,14 @@ func (r *Request) screen(rt Route, name string) (Reply, error) {
 		if out, err = r.shown(rt); err == nil && out.To != "" {
 			return http.StatusSeeOther, []byte(out.To), nil
 		}
+		if err == nil && out.Status >= http.StatusBadRequest {
+			err = errShownAgain
+		}
 		return http.StatusOK, out.Body, err
 	})
+	if errors.Is(err, errShownAgain) {
+		return out, nil
+	}
 	if err != nil {
 		return Reply{}, err
 	}
@@ -93,6 +107,9 @@ func (r *Request) screen(rt Route, name string) (Reply, error) {
 	out.Body = body
 	return out, nil
 }
+
+// errShownAgain has a form that was not taken decided on anew when it comes again, like any refusal.
+var errShownAgain = errors.New("the form is shown again")
 
 // shown runs the screen and keeps what it changed in the session.
 func (r *Request) shown(rt Route) (Reply, error) {
@@ -109,6 +126,9 @@ func (r *Request) send(a Reply) {
 		r.w.Header().Set("Location", a.To)
 		web.Send(r.w, r.http, http.StatusSeeOther, "text/plain; charset=utf-8", nil)
 		return
+	}
+	if a.Script {
+		web.AllowScript(r.w)
 	}
 	if a.Name != "" {
 		r.w.Header().Set("Content-Disposition", `attachment; filename="`+a.Name+`"`)
@@ -149,6 +169,9 @@ func (r *Request) Path() string { return r.http.URL.Path }
 // Reference is the request's number, for who reads it out on the telephone.
 func (r *Request) Reference() string { return web.Reference(r.ctx) }
 
+// Part gives what varies in the path, as it came.
+func (r *Request) Part(name string) string { return r.variable(name) }
+
 // ID reads what varies in the path; the zero ID where it is none.
 func (r *Request) ID(name string) domain.ID { return r.id(name) }
 
@@ -169,6 +192,9 @@ func (r *Request) SignedIn() (domain.Role, bool) {
 	}
 	return r.session.Role, true
 }
+
+// Now is the instant at which the request came.
+func (r *Request) Now() time.Time { return r.now }
 
 // Fresh tells whether a member of staff has given password and one-time code so lately that they need not be asked for.
 func (r *Request) Fresh() bool { return r.session != nil && r.session.Fresh(r.now) }

@@ -88,9 +88,16 @@ type Shown struct {
 type Sharing struct {
 	Shared     bool   `json:"shared"`
 	Until      string `json:"until,omitempty" jsonschema:"format=date" jsonschema_description:"The last day on which sharing holds, unless there is a new yes."`
-	Question   string `json:"question" jsonschema:"enum=None,enum=first,enum=follow-up" jsonschema_description:"The question that is open."`
+	Question   string `json:"question" jsonschema:"enum=none,enum=first,enum=follow-up" jsonschema_description:"The question that is open."`
 	Restricted bool   `json:"restricted"`
+	Yes        *Terms `json:"yes,omitempty" jsonschema_description:"What a yes of today would lead to. Not there: the service is not offered today."`
 	Text       Text   `json:"text" jsonschema_description:"What to show with the question, or under Settings."`
+}
+
+// Terms are how long a yes holds.
+type Terms struct {
+	Until     string `json:"until" jsonschema:"format=date" jsonschema_description:"The last day on which it holds."`
+	AskedFrom string `json:"askedFrom,omitempty" jsonschema:"format=date" jsonschema_description:"The day from which the client is asked whether follow-up goes on; not there: never."`
 }
 
 // Language asks for a language.
