@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help run tour test golden fuzz clauses mutants bench clean
+.PHONY: help run tour test golden fuzz clauses mutants screenshots bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,8 +39,11 @@ clauses: ## every clause with the scenarios that show it
 mutants: ## plant each deliberate mistake and see its test fail
 	@$(GO) run ./testdata/mutants
 
+screenshots: ## a picture of every page, narrow and wide, in ./screenshots; takes Chromium
+	$(GO) test ./cmd/samtykke -count 1 -run TestScreenshots -screenshots "$(CURDIR)/screenshots"
+
 bench: bin/samtykke ## measure beside the raw limits of the same disk
 	bin/samtykke bench
 
 clean: ## remove what was built and the demo's data
-	rm -rf bin demo-data demo-data.txt
+	rm -rf bin demo-data demo-data.txt screenshots

@@ -18,8 +18,11 @@ import (
 	"samtykke/adapters/signin"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/auditor"
+	"samtykke/adapters/web/client"
 	"samtykke/adapters/web/entrance"
 	"samtykke/adapters/web/page"
+	"samtykke/adapters/web/professional"
 	"samtykke/adapters/web/text"
 	"samtykke/domain"
 )
@@ -136,7 +139,7 @@ func (s *system) service(secure bool) *api.API {
 }
 
 // screens are all pages, and what their forms do.
-var screens = slices.Concat(entrance.Screens)
+var screens = slices.Concat(entrance.Screens, auditor.Screens, client.Screens, professional.Screens)
 
 // site is everything that the server answers to. dev is nil in earnest.
 func site(service *api.API, dev *devClock, logins []login) http.Handler {

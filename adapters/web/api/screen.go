@@ -1,6 +1,8 @@
 package api
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -21,6 +23,7 @@ type Screen struct {
 	Roles  []domain.Role // who may; none: whoever comes
 	Strong bool          // takes a fresh second factor
 	Looks  bool          // comes to the door of somebody's data
+	Script bool          // the page loads a script of ours
 
 	Serve func(*Request) (Reply, error)
 	Stale func(*Request) (Reply, error) // of a strong screen: what comes instead while the second factor is not fresh; nil: the refusal
@@ -33,7 +36,6 @@ type Reply struct {
 	Body   []byte
 	Name   string // that a browser keeps the body under, as a file; "" shows it
 	To     string // where to go on, by a new request that reads
-	Script bool   // the page loads a script of ours
 }
 
 // GoTo sends the browser on.
@@ -55,6 +57,8 @@ func (a *API) RegisterScreen(to *mux.Router, s Screen, failed func(*Request, *we
 			problem := r.Refuse(err)
 			web.Note(hr, problem)
 			out = failed(r, problem)
+		} else if s.Script {
+			web.AllowScript(w)
 		}
 		r.send(out)
 	})).Methods(s.Method)
@@ -80,12 +84,14 @@ func (r *Request) screen(s Screen, rt Route, name string) (Reply, error) {
 	if key == "" || stale { // a form that may be sent as often as one likes: signing in and out, looking
 		return r.shown(rt)
 	}
+	content := r.http.PostForm.Encode()
+	key = sameForm(key, content)
 	r.by.Key = key
 	if rt.Looks { // what it shows is never answered from memory; what it does, the ledger recognises by the key
 		return r.shown(rt)
 	}
 	var out Reply
-	status, body, err := r.answers.once(r.sessionID(), name+" "+r.http.URL.Path+" "+key, []byte(r.http.PostForm.Encode()), func() (int, []byte, error) {
+	status, body, err := r.answers.once(r.sessionID(), name+" "+r.http.URL.Path+" "+key, []byte(content), func() (int, []byte, error) {
 		var err error
 		if out, err = r.shown(rt); err == nil && out.To != "" {
 			return http.StatusSeeOther, []byte(out.To), nil
@@ -108,6 +114,13 @@ func (r *Request) screen(s Screen, rt Route, name string) (Reply, error) {
 	return out, nil
 }
 
+// sameForm is what makes a form sent twice the same command: its key with its content. Whoever goes back, writes something else in it and
+// sends it, has sent another.
+func sameForm(key, content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return key + " " + hex.EncodeToString(sum[:])
+}
+
 // errShownAgain has a form that was not taken decided on anew when it comes again, like any refusal.
 var errShownAgain = errors.New("the form is shown again")
 
@@ -126,9 +139,6 @@ func (r *Request) send(a Reply) {
 		r.w.Header().Set("Location", a.To)
 		web.Send(r.w, r.http, http.StatusSeeOther, "text/plain; charset=utf-8", nil)
 		return
-	}
-	if a.Script {
-		web.AllowScript(r.w)
 	}
 	if a.Name != "" {
 		r.w.Header().Set("Content-Disposition", `attachment; filename="`+a.Name+`"`)

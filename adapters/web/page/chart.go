@@ -69,6 +69,9 @@ func (c Curve) Chart(lang, title, description string) template.HTML {
 		fmt.Fprintf(&b, `<rect class="b%d" x="%d" y="%.1f" width="%d" height="%.1f"/>`, class, chartLeft, y(to), chartWidth-chartLeft-chartRight, y(band.From)-y(to))
 		fmt.Fprintf(&b, `<text x="%d" y="%.1f" text-anchor="end">%d</text>`, chartLeft-6, y(band.From)+4, band.From)
 	}
+	if len(bands) == 0 {
+		fmt.Fprintf(&b, `<text x="%d" y="%.1f" text-anchor="end">0</text>`, chartLeft-6, y(0)+4)
+	}
 	fmt.Fprintf(&b, `<text x="%d" y="%.1f" text-anchor="end">%d</text>`, chartLeft-6, y(top)+4, top)
 	fmt.Fprintf(&b, `<path class="axis" d="M%d %dV%dH%d" fill="none"/>`, chartLeft, chartTop, chartHeight-chartBottom, chartWidth-chartRight)
 	b.WriteString(`<polyline class="curve" points="`)
@@ -103,9 +106,9 @@ func (c Curve) Spark() template.HTML {
 	fmt.Fprintf(&b, `<svg class="spark" viewBox="0 0 %d %d" aria-hidden="true"><polyline class="curve" points="`, width, height)
 	for _, p := range c.Points {
 		x, y := at(p)
-		fmt.Fprintf(&b, "%.1f,%.1f ", x, y)
+		fmt.Fprintf(&b, "%.0f,%.0f ", x, y)
 	}
 	x, y := at(c.Points[len(c.Points)-1])
-	fmt.Fprintf(&b, `"/><circle class="dot" cx="%.1f" cy="%.1f" r="3"/></svg>`, x, y)
+	fmt.Fprintf(&b, `"/><circle class="dot" cx="%.0f" cy="%.0f" r="3"/></svg>`, x, y)
 	return template.HTML(b.String())
 }

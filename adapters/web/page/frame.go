@@ -24,7 +24,8 @@ var menus = map[domain.Role][]place{
 	domain.RoleSuperuser: {
 		{"/overview", "nav.overview"}, {"/clients/new", "nav.new-client"}, {"/professionals", "nav.professionals"}, {"/organisation", "nav.organisation"},
 	},
-	domain.RoleAuditor: {{"/audit", "nav.who-saw"}, {"/audit/refused", "nav.refused"}, {"/audit/client", "nav.one-client"}},
+	domain.RoleEmployee: {{"/organisations", "nav.organisations"}, {"/accounts", "nav.accounts"}},
+	domain.RoleAuditor:  {{"/audit", "nav.who-saw"}, {"/audit/refused", "nav.refused"}, {"/audit/client", "nav.one-client"}},
 }
 
 // Home is where somebody in a role begins.
@@ -39,6 +40,9 @@ func Home(r domain.Role) string {
 func NewFrame(r *api.Request, title Key, with ...any) Frame {
 	lang := r.Lang()
 	f := Frame{Lang: lang, Title: Say(lang, title, with...), Path: r.Path(), Key: r.NewKey()}
+	if code := r.Query().Get("done"); code != "" && Has(Key("done."+code)) {
+		f.Notice = Say(lang, Key("done."+code))
+	}
 	role, ok := r.SignedIn()
 	if !ok {
 		return f
@@ -46,13 +50,25 @@ func NewFrame(r *api.Request, title Key, with ...any) Frame {
 	if s, err := r.ReadSession(api.None{}); err == nil {
 		f.Who = who(lang, s)
 	}
-	for _, p := range menus[role] {
-		f.Nav = append(f.Nav, Link{Href: p.href, Text: Say(lang, p.text), Here: p.href == f.Path || strings.HasPrefix(f.Path, p.href+"/")})
-	}
+	f.Nav = menu(lang, role, f.Path)
 	if code := r.Query().Get("done"); code != "" && Has(Key("done."+code)) {
 		f.Notice = Say(lang, Key("done."+code))
 	}
 	return f
+}
+
+// menu is where a role can go. Of places that the path lies below, the nearest is marked.
+func menu(lang string, role domain.Role, path string) (all []Link) {
+	here := ""
+	for _, p := range menus[role] {
+		if (path == p.href || strings.HasPrefix(path, p.href+"/")) && len(p.href) > len(here) {
+			here = p.href
+		}
+	}
+	for _, p := range menus[role] {
+		all = append(all, Link{Href: p.href, Text: Say(lang, p.text), Here: p.href == here})
+	}
+	return all
 }
 
 // who says who is signed in: of a client, that somebody is; of staff the name, the role and the organisation.
@@ -91,11 +107,13 @@ func Refused(lang string, err error) string {
 // Again shows a form once more, with the reason why it was not taken. A failure is not the form's matter: it comes back.
 func Again[T any](r *api.Request, p *Page[T], title Key, body T, err error) (api.Reply, error) {
 	f := NewFrame(r, title)
-	if f.Problem = Refused(f.Lang, err); f.Problem == "" {
+	problem := r.Refuse(err)
+	if problem.Status >= http.StatusInternalServerError {
 		return api.Reply{}, err
 	}
+	f.Problem = Words(f.Lang, problem)
 	reply, shown := Show(p, f, body)
-	reply.Status = web.FromError(err).Status
+	reply.Status = problem.Status
 	return reply, shown
 }
 

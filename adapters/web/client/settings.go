@@ -1,0 +1,244 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/page"
+	"samtykke/domain"
+)
+
+type settingsView struct {
+	State state
+	Asked bool
+	Open  bool // the first question is open
+}
+
+var settingsPage = page.Must[settingsView](files, "settings")
+
+func settings(r *api.Request) (api.Reply, error) {
+	s, st, err := standing(r)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	v := settingsView{State: st, Asked: s.Question == followUpQuestion, Open: s.Question == firstQuestionIs}
+	return page.Show(settingsPage, page.NewFrame(r, "client.settings.title"), v)
+}
+
+func setLanguage(r *api.Request) (api.Reply, error) {
+	r.SetLanguage()
+	return api.GoTo("/settings?done=language")
+}
+
+type lookUpsView struct {
+	Rows    []lookUpLine // of others, newest first
+	Total   int          // of others
+	Own     int          // how often the client has read its own data
+	OwnLast time.Time
+	Newer   int // the page with newer ones; 0: none
+	Older   int // the page with older ones; 0: none
+}
+
+// A lookUpLine is one line of the access log.
+type lookUpLine struct {
+	At      time.Time
+	Who     string // name; "" where none is known
+	As      string
+	Where   string
+	Why     string
+	Kinds   string
+	Allowed bool
+}
+
+var lookUpsPage = page.Must[lookUpsView](files, "look-ups")
+
+// perPage is how many rows of a long list a page shows.
+const perPage = 50
+
+func lookUps(r *api.Request) (api.Reply, error) {
+	all, err := r.ReadOwnLookUps(api.None{})
+	if err != nil {
+		return api.Reply{}, err
+	}
+	v, at := lookUpsView{}, 1
+	if n, err := strconv.Atoi(r.Query().Get("page")); err == nil && n > 0 && n <= len(all.LookUps)/perPage+1 {
+		at = n
+	}
+	for _, l := range slices.Backward(all.LookUps) {
+		if l.Role == domain.RoleClient {
+			if v.Own++; v.Own == 1 {
+				v.OwnLast = l.At
+			}
+			continue
+		}
+		if v.Total++; v.Total > (at-1)*perPage && v.Total <= at*perPage {
+			v.Rows = append(v.Rows, lookUpLineOf(r.Lang(), l))
+		}
+	}
+	v.Newer = at - 1
+	if v.Total > at*perPage {
+		v.Older = at + 1
+	}
+	return page.Show(lookUpsPage, page.NewFrame(r, "client.look-ups.title"), v)
+}
+
+func lookUpLineOf(lang string, l api.OwnLookUp) lookUpLine {
+	out := lookUpLine{At: l.At, Who: l.Name, As: by(lang, l.Role), Where: l.Organisation, Why: purpose(lang, l.Purpose), Allowed: l.Allowed}
+	if l.Query != "" {
+		out.Why = page.Say(lang, "client.look-ups.query")
+	}
+	var kinds []string
+	for _, k := range l.Kinds {
+		kinds = append(kinds, kind(lang, k))
+	}
+	out.Kinds = strings.Join(kinds, ", ")
+	return out
+}
+
+type dataView struct {
+	Forms       []formEntry
+	Use         api.Used
+	Minutes     int // spent
+	Content     []api.OpenedContent
+	Sent        []api.SentContent
+	Answers     []answerEntry
+	Corrections []api.Correction
+	Ratings     []api.GivenRating
+	Notes       []api.Note
+	History     []historyLine
+	LookUps     int
+}
+
+// A formEntry is a completed form with every answer.
+type formEntry struct {
+	Title   string
+	By      string
+	Answers string // one number for each item
+	scored
+}
+
+type answerEntry struct {
+	api.GivenAnswer
+	By string
+}
+
+// A historyLine is one event of the client's own stream.
+type historyLine struct {
+	At   time.Time
+	What string
+	By   string
+	Text string // the wording that was shown, by version and language
+}
+
+var dataPage = page.Must[dataView](files, "data")
+
+func data(r *api.Request) (api.Reply, error) {
+	own, err := r.ReadOwn(api.None{})
+	if err != nil {
+		return api.Reply{}, err
+	}
+	lang, g := r.Lang(), own.Registrations
+	v := dataView{Corrections: g.Corrections, Ratings: g.Ratings, Notes: g.Notes, LookUps: len(own.LookUps)}
+	if g.Use != nil {
+		v.Use, v.Minutes = *g.Use, (g.Use.Seconds+30)/60
+	}
+	if g.Progress != nil {
+		v.Content, v.Sent = g.Progress.Content, g.Progress.Sent
+	}
+	for _, f := range slices.Backward(g.Scores) {
+		v.Forms = append(v.Forms, formEntry{title(lang, f.Instrument), entered(lang, f.Entered), numbers(f), scoredOf(lang, f)})
+	}
+	for _, a := range slices.Backward(g.Answers) {
+		v.Answers = append(v.Answers, answerEntry{a, entered(lang, a.Entered)})
+	}
+	for _, e := range slices.Backward(own.History) {
+		line := historyLine{At: e.At, What: event(lang, e.Event), By: by(lang, e.By)}
+		if t := e.Text; t != nil && t.Version != "" {
+			line.Text = page.Say(lang, "client.data.text", "Version", t.Version, "Language", t.Language)
+		}
+		v.History = append(v.History, line)
+	}
+	return page.Show(dataPage, page.NewFrame(r, "client.data.title"), v)
+}
+
+// numbers are the answers of a form in a row.
+func numbers(f api.Form) string {
+	var b strings.Builder
+	for _, n := range f.Items {
+		b.WriteString(strconv.Itoa(n) + " ")
+	}
+	if f.Difficulty != nil {
+		b.WriteString("(" + strconv.Itoa(*f.Difficulty) + ")")
+	}
+	return strings.TrimSpace(b.String())
+}
+
+var exportPage = page.Must[nothing](files, "export")
+
+func exportFront(r *api.Request) (api.Reply, error) {
+	return page.Show(exportPage, page.NewFrame(r, "client.export.title"), nothing{})
+}
+
+// export hands out everything as a file, which is made for being read by machines and by people in need.
+func export(r *api.Request) (api.Reply, error) {
+	own, err := r.ExportOwn(api.None{})
+	if err != nil {
+		return api.Reply{}, err
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(own); err != nil {
+		return api.Reply{}, errors.New("the export does not become JSON") // the encoder's own words may quote values
+	}
+	return api.Reply{Kind: "application/json", Name: "samtykke-" + now(r).String() + ".json", Body: b.Bytes()}, nil
+}
+
+type correctionView struct {
+	Text  string // typed, of a form that is shown again
+	Wrong bool
+	Asked []api.Correction // before, newest first
+}
+
+var correctionPage = page.Must[correctionView](files, "correction")
+
+func correctionOf(r *api.Request) (correctionView, error) {
+	own, err := r.ReadOwn(api.None{})
+	asked := slices.Clone(own.Registrations.Corrections)
+	slices.Reverse(asked)
+	return correctionView{Asked: asked}, err
+}
+
+func correction(r *api.Request) (api.Reply, error) {
+	v, err := correctionOf(r)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	return page.Show(correctionPage, page.NewFrame(r, "client.correction.title"), v)
+}
+
+func askCorrection(r *api.Request) (api.Reply, error) {
+	const title = "client.correction.title"
+	typed := r.Form("text")
+	var refused error
+	if strings.TrimSpace(typed) != "" {
+		if _, refused = r.AskCorrection(api.AskCorrection{Text: typed}); refused == nil {
+			return api.GoTo("/settings/correction?done=correction-asked")
+		}
+	}
+	v, err := correctionOf(r)
+	if err != nil {
+		return api.Reply{}, err
+	}
+	if v.Text, v.Wrong = typed, true; refused != nil {
+		return page.Again(r, correctionPage, title, v, refused)
+	}
+	return incomplete(r, correctionPage, title, v)
+}
