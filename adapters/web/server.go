@@ -182,8 +182,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	err := s.http.Shutdown(limit)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = ErrCut
+		s.http.Close() // first, so that nobody hears of a request that its handler gave up
 		s.cut()
-		s.http.Close()
 	}
 	<-ended
 	return err
