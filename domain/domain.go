@@ -27,6 +27,21 @@ type Decider[C, E, S any] struct {
 	Evolve func(S, E) S
 }
 
+// AtOnce is the decider of streams whose commands cause bodies that take effect with the act, under one rule.
+func AtOnce[C, B, S any](rule string, decide func(Act, S, C) ([]B, error), evolve func(S, Event[B]) S) Decider[C, Event[B], S] {
+	return Decider[C, Event[B], S]{Evolve: evolve, Decide: func(a Act, s S, c C) ([]Event[B], error) {
+		bodies, err := decide(a, s, c)
+		if err != nil {
+			return nil, err
+		}
+		events := make([]Event[B], len(bodies))
+		for i, b := range bodies {
+			events[i] = Event[B]{Act: a, Effective: a.At, Rule: rule, Body: b}
+		}
+		return events, nil
+	}}
+}
+
 // Role is what somebody acts as.
 type Role string
 

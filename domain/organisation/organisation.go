@@ -227,21 +227,9 @@ const (
 )
 
 // Decider decides for organisations.
-var Decider = domain.Decider[Command, Event, State]{Decide: decide, Evolve: Evolve}
+var Decider = domain.AtOnce(rules.General, decide, Evolve)
 
-func decide(a domain.Act, s State, c Command) ([]Event, error) {
-	bodies, err := bodies(a, s, c)
-	if err != nil {
-		return nil, err
-	}
-	events := make([]Event, len(bodies))
-	for i, b := range bodies {
-		events[i] = Event{Act: a, Effective: a.At, Rule: rules.General, Body: b}
-	}
-	return events, nil
-}
-
-func bodies(a domain.Act, s State, c Command) ([]Body, error) {
+func decide(a domain.Act, s State, c Command) ([]Body, error) {
 	if c, ok := c.(Register); ok {
 		return register(a, s, c)
 	}
