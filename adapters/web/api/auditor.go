@@ -50,6 +50,7 @@ func when(t *time.Time) time.Time {
 	return t.UTC()
 }
 
+// WhoSaw serves whoSaw: who saw what: look-ups, refused attempts, and questions that opened everything. The question is on record first.
 func (r *Request) WhoSaw(in WhoSaw) (audit.Sightings, error) {
 	a := r.Auditor(r.by)
 	q := audit.Query{From: when(in.From), To: when(in.To), Known: when(in.Known)}
@@ -81,6 +82,7 @@ type Refused struct {
 	AuditPage
 }
 
+// ListRefused serves listRefused: attempts that were refused: look-ups and sign-ins.
 func (r *Request) ListRefused(in Refused) (audit.Attempts, error) {
 	return r.Auditor(r.by).Refused(r.ctx, in.Reason, when(in.From), when(in.To), in.audit())
 }
@@ -91,6 +93,7 @@ type Why struct {
 	Position uint64 `json:"position" jsonschema:"minimum=1"`
 }
 
+// Why serves why: which act and which rule led to an event.
 func (r *Request) Why(in Why) (audit.Explanation, error) {
 	return r.Auditor(r.by).Why(r.ctx, in.Reason, in.Position)
 }
@@ -104,6 +107,7 @@ type StateAt struct {
 	Known        *time.Time `json:"known,omitempty" jsonschema_description:"As far as it was recorded by this instant."`
 }
 
+// StateAt serves stateAt: a client's state at an instant, with the reason.
 func (r *Request) StateAt(in StateAt) (audit.Standing, error) {
 	a := r.Auditor(r.by)
 	id, err := r.named(a, in.Reason, in.Client, in.Organisation)
@@ -134,6 +138,7 @@ type AskHistory struct {
 	To           *time.Time `json:"to,omitempty" jsonschema_description:"Until now, if not given."`
 }
 
+// History serves history: a client's consent over a period: each turn, with what held from then on.
 func (r *Request) History(in AskHistory) (audit.History, error) {
 	a := r.Auditor(r.by)
 	id, err := r.named(a, in.Reason, in.Client, in.Organisation)
@@ -155,6 +160,7 @@ type Feed struct {
 	After uint64 `json:"after"`
 }
 
+// OpenFeed serves openFeed: open a feed of all events behind a position. The opening is on record.
 func (r *Request) OpenFeed(in OpenFeed) (Feed, error) {
 	f, err := r.Auditor(r.by).OpenFeed(r.ctx, in.Reason, in.After)
 	return Feed{f.Opened, f.After}, err
@@ -172,6 +178,7 @@ type Events struct {
 	After  uint64             `json:"after" jsonschema_description:"Where the next page begins. Without events, the ledger ends here for now."`
 }
 
+// ReadFeed serves readFeed: read on in a feed of one's own: gap-free, in total order, sealed content closed.
 func (r *Request) ReadFeed(in FeedPage) (Events, error) {
 	opened, err := number(r.variable("feed"))
 	if err != nil {

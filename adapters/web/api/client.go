@@ -41,6 +41,7 @@ var clientRoutes = []Route{
 	route("POST", "/feedback", "giveFeedback", "Suggest a change or evaluate the service. It is linked to nobody: sign-in makes no difference.", anybody, (*Request).GiveFeedback),
 }
 
+// ReadSharing serves readSharing: whether the caller shares, until when, and which question is open, with its wording.
 func (r *Request) ReadSharing(in Language) (Sharing, error) {
 	s, _, err := r.Desk.Clients.State(r.ctx, r.by.Actor)
 	if err != nil {
@@ -101,6 +102,8 @@ func (r *Request) act(c client.Command) (None, error) {
 	return None{}, err
 }
 
+// AnswerSharing serves answerSharing: answer the first question, or share or stop sharing under Settings. A stop is in force before this
+// is answered.
 func (r *Request) AnswerSharing(in AnswerShare) (None, error) {
 	if err := r.showed(in.Text, text.Sharing); err != nil {
 		return None{}, err
@@ -114,6 +117,7 @@ func (r *Request) AnswerSharing(in AnswerShare) (None, error) {
 	return r.act(client.Withdraw{})
 }
 
+// AnswerFollowUp serves answerFollowUp: answer whether follow-up still goes on.
 func (r *Request) AnswerFollowUp(in AnswerFollowUp) (None, error) {
 	if err := r.showed(in.Text, text.FollowUp); err != nil {
 		return None{}, err
@@ -121,6 +125,7 @@ func (r *Request) AnswerFollowUp(in AnswerFollowUp) (None, error) {
 	return r.act(client.AnswerFollowUp{Yes: in.Yes})
 }
 
+// DrawCode serves drawCode: draw a new code. The old one goes on working until the new one is typed back.
 func (r *Request) DrawCode(_ None) (NewCode, error) {
 	code, err := r.Desk.BeginRotation(r.ctx, r.session)
 	if err != nil {
@@ -129,11 +134,15 @@ func (r *Request) DrawCode(_ None) (NewCode, error) {
 	return NewCode{code.Slip()}, nil
 }
 
+// ConfirmCode serves confirmCode: type the new code back: it works from now on, the old one does not, and other sessions end.
 func (r *Request) ConfirmCode(in TypedCode) (None, error) {
 	return None{}, r.Desk.ConfirmRotation(r.ctx, r.session, in.Code)
 }
 
-func (r *Request) Restrict(_ None) (None, error)        { return r.act(client.Restrict{}) }
+// Restrict serves restrict: stop every use of the caller's data but storage.
+func (r *Request) Restrict(_ None) (None, error) { return r.act(client.Restrict{}) }
+
+// LiftRestriction serves liftRestriction: let the data be used again.
 func (r *Request) LiftRestriction(_ None) (None, error) { return r.act(client.LiftRestriction{}) }
 
 // Instruments are the forms that can be filled in.
@@ -141,6 +150,7 @@ type Instruments struct {
 	Instruments []Instrument `json:"instruments"`
 }
 
+// ListInstruments serves listInstruments: the forms that can be filled in.
 func (r *Request) ListInstruments(_ None) (Instruments, error) {
 	var out Instruments
 	for name, f := range journal.Forms {
@@ -169,25 +179,37 @@ func (a Assessment) command(entered journal.Entered) journal.Assess {
 	return c
 }
 
+// FillIn serves fillIn: fill in a form.
 func (r *Request) FillIn(in Assessment) (None, error) {
 	return r.register(in.command(journal.ByClient))
 }
+
+// GiveAnswer serves giveAnswer: answer a question of the programme.
 func (r *Request) GiveAnswer(in Answer) (None, error) {
 	return r.register(journal.Answer{Task: in.Task, Text: in.Text, Entered: journal.ByClient})
 }
+
+// OpenContent serves openContent: content was opened.
 func (r *Request) OpenContent(in Content) (None, error) {
 	return r.register(journal.Open{Content: in.Content})
 }
+
+// FinishContent serves finishContent: content was finished.
 func (r *Request) FinishContent(in Content) (None, error) {
 	return r.register(journal.Finish{Content: in.Content})
 }
+
+// SpendTime serves spendTime: time was spent.
 func (r *Request) SpendTime(in Use) (None, error) {
 	return r.register(journal.SpendTime{Content: in.Content, Seconds: in.Seconds, Clicks: in.Clicks})
 }
+
+// Rate serves rate: rate a piece of content.
 func (r *Request) Rate(in Rating) (None, error) {
 	return r.register(journal.Rate{Content: in.Content, Stars: in.Stars, Comment: in.Comment})
 }
 
+// AskCorrection serves askCorrection: ask for a correction. No reply can be sent; the answer stands among the caller's own data.
 func (r *Request) AskCorrection(in AskCorrection) (Requested, error) {
 	request, err := r.newID("request")
 	if err != nil {
@@ -251,6 +273,7 @@ type OwnExport struct {
 	Entries []Entry `json:"entries"`
 }
 
+// ReadOwn serves readOwn: everything that is stored about the caller. The reading is on record.
 func (r *Request) ReadOwn(_ None) (OwnData, error) {
 	own, err := r.Desk.Door.Own(r.ctx, r.by, client.SelfService)
 	if err != nil {
@@ -259,6 +282,7 @@ func (r *Request) ReadOwn(_ None) (OwnData, error) {
 	return r.own(own)
 }
 
+// ReadOwnLookUps serves readOwnLookUps: who has looked, or tried to, when, as what and why.
 func (r *Request) ReadOwnLookUps(_ None) (OwnLookUps, error) {
 	own, err := r.Desk.Door.Own(r.ctx, r.by, client.SelfService)
 	if err != nil {
@@ -268,6 +292,8 @@ func (r *Request) ReadOwnLookUps(_ None) (OwnLookUps, error) {
 	return OwnLookUps{rows}, err
 }
 
+// ExportOwn serves exportOwn: take everything out: what is registered, entry by entry, notes about the caller, the history of sharing,
+// and every look-up.
 func (r *Request) ExportOwn(_ None) (OwnExport, error) {
 	own, err := r.Desk.Door.Own(r.ctx, r.by, client.Export)
 	if err != nil {
@@ -355,6 +381,7 @@ func (r *Request) lookUps(own views.Own) ([]OwnLookUp, error) {
 	return out, nil
 }
 
+// GiveFeedback serves giveFeedback: suggest a change or evaluate the service. It is linked to nobody: sign-in makes no difference.
 func (r *Request) GiveFeedback(in Feedback) (None, error) {
 	return None{}, r.Desk.Suggest(r.ctx, domain.Text{}, journal.Feedback{Form: in.Form, Text: in.Text, Stars: in.Stars})
 }

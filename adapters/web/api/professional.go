@@ -64,6 +64,7 @@ func (r *Request) ListClients(in Page) (Clients, error) {
 	return r.Overview(OverviewLookUp{Page: in}, nil)
 }
 
+// LookUpClients serves lookUpClients: a page of the overview with what is registered about each client that shares: a look-up for each.
 func (r *Request) LookUpClients(in OverviewLookUp) (Clients, error) { return r.Overview(in, nil) }
 
 // Overview is ListClients, and LookUpClients where kinds are named, for a page that first chooses among the rows and orders them. There
@@ -123,6 +124,7 @@ func (r *Request) ReadClient() (Client, error) {
 	return rowOf(rows[i]), nil
 }
 
+// LookUp serves lookUp: look at what one client shares.
 func (r *Request) LookUp(in LookUp) (LookedUp, error) {
 	s, err := r.Desk.Door.LookUp(r.ctx, r.by, r.id("handle"), in.Purpose, in.Kinds)
 	if err != nil {
@@ -132,6 +134,7 @@ func (r *Request) LookUp(in LookUp) (LookedUp, error) {
 	return LookedUp{lastDay(s.Until), registrationsOf(s.Registrations, in.Kinds)}, nil
 }
 
+// RegisterClient serves registerClient: give a new client access. The code is shown now and never again.
 func (r *Request) RegisterClient(_ None) (Slip, error) {
 	reg, err := r.Desk.RegisterClient(r.ctx, r.by)
 	if err != nil {
@@ -150,18 +153,22 @@ func (r *Request) enterFor(entered journal.Entered, c journal.Command) (None, er
 	return None{}, err
 }
 
+// FillInFor serves fillInFor: fill in a form together with the client, or on its behalf. It takes a live yes and is a look-up.
 func (r *Request) FillInFor(in AssessmentFor) (None, error) {
 	return r.enterFor(in.Entered, in.command(in.Entered))
 }
 
+// AnswerFor serves answerFor: enter an answer together with the client, or on its behalf. It takes a live yes and is a look-up.
 func (r *Request) AnswerFor(in AnswerFor) (None, error) {
 	return r.enterFor(in.Entered, journal.Answer{Task: in.Task, Text: in.Text})
 }
 
+// SendContent serves sendContent: send the client content or a task.
 func (r *Request) SendContent(in Send) (None, error) {
 	return None{}, r.Desk.Send(r.ctx, r.by, r.id("handle"), journal.Send{Content: in.Content, Task: in.Task})
 }
 
+// WriteNote serves writeNote: write a note of the organisation's own, or a draft. The client finds it in the export.
 func (r *Request) WriteNote(in WriteNote) (Noted, error) {
 	note := in.Note
 	if note.IsZero() {
@@ -173,6 +180,7 @@ func (r *Request) WriteNote(in WriteNote) (Noted, error) {
 	return Noted{note}, r.Desk.WriteNote(r.ctx, r.by, r.id("handle"), journal.WriteNote{Note: note, Draft: in.Draft, Text: in.Text})
 }
 
+// PassOnCorrection serves passOnCorrection: pass on a client's request for a correction, without saying who it is.
 func (r *Request) PassOnCorrection(in AskCorrection) (Requested, error) {
 	request, err := r.newID("request")
 	if err != nil {
@@ -186,6 +194,7 @@ func (r *Request) PassOnCorrection(in AskCorrection) (Requested, error) {
 		journal.AskCorrection{Request: request, Sender: sender, About: in.Entry, Text: in.Text})
 }
 
+// ReadOrganisation serves readOrganisation: the organisation as registered.
 func (r *Request) ReadOrganisation(_ None) (Organisation, error) {
 	o, err := r.Desk.Organisation(r.ctx, r.by.Organisation)
 	if err != nil {
@@ -205,10 +214,12 @@ func (r *Request) manage(c organisation.Command) (None, error) {
 	return None{}, err
 }
 
+// CorrectContact serves correctContact: correct the organisation's contact data.
 func (r *Request) CorrectContact(in CorrectContact) (None, error) {
 	return r.manage(organisation.CorrectContact{Contact: in.Contact.domain(), Source: in.Source})
 }
 
+// ListProfessionals serves listProfessionals: who may act for the organisation.
 func (r *Request) ListProfessionals(_ None) (Professionals, error) {
 	o, err := r.Desk.Organisation(r.ctx, r.by.Organisation)
 	if err != nil {
@@ -226,6 +237,7 @@ func (r *Request) ListProfessionals(_ None) (Professionals, error) {
 	return out, nil
 }
 
+// AddProfessional serves addProfessional: let somebody act for the organisation, by an invitation in two parts.
 func (r *Request) AddProfessional(in AddProfessional) (Added, error) {
 	id, err := r.newID("professional")
 	if err != nil {
@@ -258,18 +270,22 @@ func (r *Request) invite(account domain.ID) (Invitation, error) {
 	return Invitation{i.Code.Slip(), i.Confirmation, i.Until.UTC()}, nil
 }
 
+// CorrectProfessional serves correctProfessional: correct what is recorded about a professional.
 func (r *Request) CorrectProfessional(in Details) (None, error) {
 	return r.manage(organisation.CorrectProfessional{Professional: r.id("professional"), Details: in.domain()})
 }
 
+// ChangeRole serves changeRole: make somebody superuser, or end it. The last one stays.
 func (r *Request) ChangeRole(in Role) (None, error) {
 	return r.manage(organisation.ChangeRole{Professional: r.id("professional"), Superuser: in.Superuser})
 }
 
+// InviteProfessional serves inviteProfessional: a new invitation. Accepted, it ends the old password and every session.
 func (r *Request) InviteProfessional(_ None) (Invitation, error) {
 	return r.invite(r.id("professional"))
 }
 
+// DeactivateProfessional serves deactivateProfessional: end somebody's access at once, sessions under way included.
 func (r *Request) DeactivateProfessional(_ None) (None, error) {
 	id := r.id("professional")
 	out, err := r.manage(organisation.Deactivate{Professional: id})
@@ -279,6 +295,7 @@ func (r *Request) DeactivateProfessional(_ None) (None, error) {
 	return out, err
 }
 
+// ReactivateProfessional serves reactivateProfessional: let somebody in again, without the superuser's role.
 func (r *Request) ReactivateProfessional(_ None) (None, error) {
 	return r.manage(organisation.Reactivate{Professional: r.id("professional")})
 }
@@ -289,6 +306,8 @@ var employeeRoutes = []Route{
 	route("POST", "/accounts/{account}/invitation", "inviteAccount", "A new invitation. Accepted, it ends the old password and every session.", employees, (*Request).InviteAccount),
 }
 
+// RegisterOrganisation serves registerOrganisation: register an organisation with its first superuser, who gets an invitation in two
+// parts.
 func (r *Request) RegisterOrganisation(in RegisterOrganisation) (RegisteredOrganisation, error) {
 	id, err := r.newID("organisation")
 	if err != nil {
@@ -311,6 +330,7 @@ func (r *Request) RegisterOrganisation(in RegisterOrganisation) (RegisteredOrgan
 	return RegisteredOrganisation{id, superuser, invitation}, err
 }
 
+// Employ serves employ: give an auditor or an employee of the service an account.
 func (r *Request) Employ(in Employ) (Employed, error) {
 	id, err := r.Desk.Employ(r.ctx, r.by, desk.EmployInput(in))
 	if err != nil {
@@ -320,4 +340,5 @@ func (r *Request) Employ(in Employ) (Employed, error) {
 	return Employed{id, invitation}, err
 }
 
+// InviteAccount serves inviteAccount: a new invitation. Accepted, it ends the old password and every session.
 func (r *Request) InviteAccount(_ None) (Invitation, error) { return r.invite(r.id("account")) }

@@ -19,6 +19,7 @@ var sessionRoutes = []Route{
 	keyless(route("POST", "/invitation/acceptance", "acceptInvitation", "Choose a password, and show by a one-time code that the authenticator works.", anybody, (*Request).AcceptInvitation)),
 }
 
+// SignInByCode serves signInByCode: a client signs in by the code.
 func (r *Request) SignInByCode(in SignInByCode) (Session, error) {
 	code, err := signin.ParseCode(in.Code)
 	if err != nil { // and no attempt: nothing is looked up
@@ -34,6 +35,7 @@ func (r *Request) SignInByCode(in SignInByCode) (Session, error) {
 	return r.begin(s, in.Channel == journal.App)
 }
 
+// SignInByPassword serves signInByPassword: a member of staff signs in by password and one-time code.
 func (r *Request) SignInByPassword(in SignInByPassword) (Session, error) {
 	if err := r.attempt(signin.StaffSignIn, in.Login); err != nil {
 		return Session{}, err
@@ -103,8 +105,10 @@ func (r *Request) describe() (Session, error) {
 	return out, err
 }
 
+// ReadSession serves readSession: who the caller is signed in as.
 func (r *Request) ReadSession(_ None) (Session, error) { return r.describe() }
 
+// StepUp serves stepUp: a member of staff gives password and a new one-time code again, before what takes them.
 func (r *Request) StepUp(in StepUp) (None, error) {
 	if err := r.attempt(signin.StaffSignIn, r.session.Actor.String()); err != nil {
 		return None{}, err
@@ -112,6 +116,7 @@ func (r *Request) StepUp(in StepUp) (None, error) {
 	return None{}, r.Desk.StepUp(r.ctx, r.session, in.Password, in.OneTime)
 }
 
+// SignOut serves signOut: sign out.
 func (r *Request) SignOut(_ None) (None, error) {
 	if r.session.Role != domain.RoleClient {
 		if err := r.Desk.SignOut(r.ctx, r.session); err != nil {
@@ -124,6 +129,7 @@ func (r *Request) SignOut(_ None) (None, error) {
 	return None{}, nil
 }
 
+// OpenInvitation serves openInvitation: what an authenticator app needs, for whoever holds both parts of an invitation.
 func (r *Request) OpenInvitation(in OpenInvitation) (Authenticator, error) {
 	code, err := r.invitation(in.Invitation)
 	if err != nil {
@@ -136,6 +142,7 @@ func (r *Request) OpenInvitation(in OpenInvitation) (Authenticator, error) {
 	return Authenticator{Secret: e.OTP.Base32(), URI: e.OTP.URI(e.Login)}, nil
 }
 
+// AcceptInvitation serves acceptInvitation: choose a password, and show by a one-time code that the authenticator works.
 func (r *Request) AcceptInvitation(in AcceptInvitation) (None, error) {
 	code, err := r.invitation(in.Invitation)
 	if err != nil {
