@@ -44,8 +44,8 @@ func (d *Desk) CheckLogin(account domain.ID, email string) error {
 
 // Employ gives an auditor or an employee an account, and its id. An invitation comes next.
 func (d *Desk) Employ(ctx context.Context, by ledger.Caller, in EmployInput) (domain.ID, error) {
-	if _, taken := d.accountOf(staff.Hash(signin.LoginHash(d.CodeKey, in.Email))); taken {
-		return domain.ID{}, errLoginTaken // and no account that could never be invited is left behind
+	if err := d.CheckLogin(domain.ID{}, in.Email); err != nil {
+		return domain.ID{}, err // and no account that could never be invited is left behind
 	}
 	id, err := d.Ledger.NewID()
 	if err != nil {
