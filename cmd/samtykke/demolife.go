@@ -17,6 +17,7 @@ import (
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/signin"
 	"samtykke/adapters/views"
+	programme "samtykke/adapters/web/content"
 	"samtykke/domain"
 	"samtykke/domain/client"
 	"samtykke/domain/journal"
@@ -66,6 +67,18 @@ type demoClient struct {
 	lastForm  int     // day
 	lookups   int
 	note      domain.ID
+}
+
+// course is the programme that clients go through, a part a week.
+var course = courseOf(programme.Parts())
+
+func courseOf(all []programme.Part) (ids []string) {
+	for _, p := range all {
+		if !p.Task {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids
 }
 
 var shownText = domain.Text{Name: "sharing", Version: "2025-09-07", Language: "nb"}
@@ -283,16 +296,16 @@ func (d *demo) session(ctx context.Context, c *demoClient, day int) error {
 	if err := d.consent(ctx, c, by, day); err != nil {
 		return err
 	}
-	content := "part-" + strconv.Itoa(min(6, 1+(day-c.joins)/7))
-	do := []journal.Command{journal.Open{Content: content}, journal.SpendTime{Content: content, Seconds: 60 + d.random.IntN(1500), Clicks: d.random.IntN(200)}}
+	part := course[min(len(course)-1, (day-c.joins)/7)]
+	do := []journal.Command{journal.Open{Content: part}, journal.SpendTime{Content: part, Seconds: 60 + d.random.IntN(1500), Clicks: d.random.IntN(200)}}
 	if d.chance(0.5) {
-		do = append(do, journal.Finish{Content: content})
+		do = append(do, journal.Finish{Content: part})
 	}
 	if d.chance(0.3) {
-		do = append(do, journal.Answer{Task: content + "/thoughts", Text: pick(d, "Jeg sov bedre.", "Jeg gikk en tur.", "Det var en tung uke.", "Jeg ringte en venn."), Entered: journal.ByClient})
+		do = append(do, journal.Answer{Task: part, Text: pick(d, "Jeg sov bedre.", "Jeg gikk en tur.", "Det var en tung uke.", "Jeg ringte en venn."), Entered: journal.ByClient})
 	}
 	if d.chance(0.05) {
-		do = append(do, journal.Rate{Content: content, Stars: 1 + d.random.IntN(5)})
+		do = append(do, journal.Rate{Content: part, Stars: 1 + d.random.IntN(5)})
 	}
 	do = append(do, d.forms(c, day)...)
 	if d.chance(0.002) {
@@ -447,7 +460,7 @@ func (d *demo) follow(ctx context.Context, o *demoOrg, c *demoClient) error {
 	var err error
 	switch {
 	case d.chance(0.1):
-		err = d.sys.desk.Send(ctx, by, c.handle, journal.Send{Content: pick(d, "sleep", "worry", "activity"), Task: "Les gjennom til neste time."})
+		err = d.sys.desk.Send(ctx, by, c.handle, journal.Send{Content: pick(d, "sleep-diary", "worry-time", "activity-plan"), Task: "Les gjennom til neste time."})
 	case d.chance(0.05):
 		if c.note, err = d.sys.ledger.NewID(); err == nil {
 			err = d.sys.desk.WriteNote(ctx, by, c.handle, journal.WriteNote{Note: c.note, Draft: d.chance(0.3), Text: "Følge opp søvn ved neste time."})

@@ -60,7 +60,8 @@ func answers(items int, answer string, but ...string) (fields []string) {
 	return fields
 }
 
-var helpLines = []string{"tel:113", "tel:116117", "tel:116123"}
+// helpLines are on the page where somebody is told whom one can talk to, beyond what stands at the foot of every page.
+var helpLines = []string{"Du trenger ikke være alene med dette", "hvis det er fare for liv", "legevakten, når du trenger hjelp i dag", "Mental Helses hjelpetelefon"}
 
 // From the first login to a yes, forms, a withdrawal and a new yes.
 func TestClientFromFirstLoginToANewYes(t *testing.T) {
@@ -71,7 +72,7 @@ func TestClientFromFirstLoginToANewYes(t *testing.T) {
 	b.opens("Ada", "/home").leadsTo(t, "/first-question")
 
 	first := b.opens("Ada", "/first-question")
-	first.is(t, 200, []string{"lookup.made"}, "Vil du dele med dem som følger deg opp?", "Hva Fjord ser", "Dette ser de aldri", "1 innlogging", "Gjelder til og med 6. juli 2026")
+	first.is(t, 200, []string{"lookup.made"}, "Vil du dele med dem som følger deg opp?", "Hva Fjord ser", "<strong>utfylte skjemaer</strong>", "Nå: 0 utfylte skjemaer", "Dette ser de aldri", "Nå: 1 innlogging", "Gjelder til og med 6. juli 2026")
 	s := b.fills("Ada", first, "/first-question")
 	s.is(t, 422, []string{"lookup.made"}, "Velg ja eller nei", `aria-describedby="answer-error"`)
 	s = b.fills("Ada", s, "/first-question", "answer", "yes")
@@ -116,7 +117,7 @@ func TestClientFromFirstLoginToANewYes(t *testing.T) {
 	b.opens("Ada", "/settings").is(t, 200, nil, "Du deler med Fjord")
 
 	log := b.opens("Ada", "/settings/look-ups")
-	log.is(t, 200, []string{"lookup.made"}, "1 oppslag", "Fjord", "oversikten over klienter", "fikk se", "Selv har du lest opplysningene dine")
+	log.is(t, 200, []string{"lookup.made"}, "1 oppslag", "Fjord", "Oversikten over klientene", "utfylte skjemaer, framgang i programmet", "fikk se", "Selv har du lest opplysningene dine")
 }
 
 // The question about follow-up says what each answer leads to and when.
@@ -171,6 +172,12 @@ func TestClientTakesANewCode(t *testing.T) {
 		t.Error("the new code does not let in:", w.Code)
 	}
 	b.opens("Siri", "/overview").is(t, 200, nil, ada.label)
+
+	// the reading of A07: shared, changed and not shared
+	b.opens("Ada", "/settings").is(t, 200, nil, "Når er dette personopplysninger?", "regnes opplysningene som anonyme for virksomheten")
+	b.opens("Ada", "/settings/data").is(t, 200, []string{"lookup.made"}, "For Fjord er dette personopplysninger nå, fordi du deler.")
+	b.fills("Ada", b.opens("Ada", "/settings/sharing"), "/settings/sharing").leadsTo(t, "/settings?done=withdrawn", "sharing.withdrawn")
+	b.opens("Ada", "/settings/data").is(t, 200, []string{"lookup.made"}, "For Fjord regnes dette som anonymt nå")
 }
 
 // Text that tells who somebody is comes back to be mended, and nothing is kept.
@@ -178,11 +185,16 @@ func TestClientTextThatTellsWho(t *testing.T) {
 	b := newBrowsers(t, "organisation Fjord with superuser Siri", "Siri registers Ada", "Ada logs in", "Ada answers no to the first question")
 	const typed = "Ring meg på 912 34 567."
 	b.log.secret(typed)
-	s := b.fills("Ada", b.opens("Ada", "/settings/correction"), "/settings/correction", "text", typed)
+	form := b.opens("Ada", "/settings/correction")
+	form.is(t, 200, []string{"lookup.made"}, "innen 7 virkedager. Sender du i dag, er det innen 14. januar 2026.")
+	s := b.fills("Ada", form, "/settings/correction", "text", typed)
 	s.is(t, 422, []string{"lookup.made"}, "Slikt lagrer vi ikke", typed, `aria-describedby="text-hint text-error" aria-invalid="true"`)
 	b.fills("Ada", s, "/settings/correction", "text", " ").is(t, 422, []string{"lookup.made"}, "Skriv hva som er feil.")
 	b.fills("Ada", s, "/settings/correction", "text", "Datoen er feil.").leadsTo(t, "/settings/correction?done=correction-asked", "journal.correction-asked")
 	b.opens("Ada", "/settings/correction?done=correction-asked").is(t, 200, []string{"lookup.made"}, "Datoen er feil.", "Gjøres vanligvis innen 14. januar 2026.")
+	b.play("at 2026-01-15 09:00")
+	b.comes("Ada", b.person("Ada").caller)
+	b.opens("Ada", "/settings/correction").is(t, 200, []string{"lookup.made"}, "Skulle vanligvis vært gjort innen 14. januar 2026")
 
 	s = b.fills("Ada", b.opens("Ada", "/feedback"), "/feedback", "text", typed, "form", "evaluation", "stars", "4")
 	s.is(t, 422, nil, "Slikt lagrer vi ikke", typed, `<option value="4" selected>`)
@@ -194,7 +206,7 @@ func TestFeedbackByAnybody(t *testing.T) {
 	b := newBrowsers(t)
 	b.cookies["Nobody"] = &http.Cookie{Name: "other", Value: "1"}
 	s := b.opens("Nobody", "/feedback?lang=nn")
-	s.is(t, 200, nil, "Tilbakemelding", "Kor nøgd er du?")
+	s.is(t, 200, nil, "Tilbakemelding", "Kor nøgd er du?", "ikkje noko om kven du er")
 	fields := []string{"text", "Fin teneste.", "form", "evaluation", "stars", "5"}
 	b.fills("Nobody", s, "/feedback", fields...).leadsTo(t, "/feedback?done=feedback&lang=nn", "feedback.given")
 	b.fills("Nobody", s, "/feedback", fields...).leadsTo(t, "/feedback?done=feedback&lang=nn") // sent twice, done once
@@ -208,7 +220,7 @@ func TestClientSeesEverythingStored(t *testing.T) {
 	b.play("Siri sends Ada sleep", "at 2026-01-06 09:00")
 	b.comes("Ada", b.person("Ada").caller)
 	s := b.opens("Ada", "/settings/data")
-	s.is(t, 200, []string{"lookup.made"}, "2 2 2 2 2 2 2 2 1", "Jeg sov bedre.", "part-1/thoughts", "4 av 5", "Ja til å dele", "av 2025-09-07, nb")
+	s.is(t, 200, []string{"lookup.made"}, "2 2 2 2 2 2 2 2 1", "Jeg sov bedre.", "part-1/thoughts", "Søvn", "4 av 5", "For Fjord er dette personopplysninger nå, fordi du deler.", "Ja til å dele", "av 7. september 2025, bokmål")
 	s.saysNot(t, "client.", "sharing.granted")
 
 	file := b.fills("Ada", b.opens("Ada", "/settings/export"), "/settings/export")
@@ -222,10 +234,51 @@ func TestClientSeesEverythingStored(t *testing.T) {
 	}
 
 	home := b.opens("Ada", "/home")
-	home.is(t, 200, []string{"lookup.made"}, "sleep", "Sendt til deg 5. januar 2026")
-	b.fills("Ada", home, "/content/opened").leadsTo(t, "/home?done=content-opened", "journal.content-opened")
+	home.is(t, 200, []string{"lookup.made"}, "Søvn", "Sendt til deg 5. januar 2026")
+	b.fills("Ada", home, "/content/opened").leadsTo(t, "/programme?done=content-opened#sleep", "journal.content-opened")
 	b.fills("Ada", b.opens("Ada", "/home"), "/content/finished").leadsTo(t, "/home?done=content-finished", "journal.content-finished")
 	b.opens("Ada", "/home").saysNot(t, "Sendt til deg")
+}
+
+// The programme is read part by part; it is written about, rated and finished where it stands, and the first page goes on from there.
+func TestClientGoesThroughTheProgramme(t *testing.T) {
+	b := newBrowsers(t, "organisation Fjord with superuser Siri", "Siri registers Ada", "Ada logs in", "Ada answers no to the first question")
+	home := b.opens("Ada", "/home")
+	home.is(t, 200, []string{"lookup.made"}, "Neste del av programmet", "Kom i gang", `href="/programme"`)
+	s := b.opens("Ada", "/programme")
+	s.is(t, 200, []string{"lookup.made"}, "0 av 8 deler er ferdige.", "Søvndagbok")
+	s.saysNot(t, "Tenk gjennom hva du gjerne vil ha mer av", "/programme/answers")
+	b.fills("Ada", home, "/content/opened").leadsTo(t, "/programme?done=content-opened#start", "journal.content-opened")
+	b.opens("Ada", "/home").is(t, 200, []string{"lookup.made"}, "Her slapp du sist", `href="/programme#start"`)
+	s = b.opens("Ada", "/programme")
+	s.is(t, 200, []string{"lookup.made"}, "Tenk gjennom hva du gjerne vil ha mer av", "<details open>", "påbegynt", "Deler du, kan fagpersonene lese det.")
+
+	const typed = "Ring meg på 912 34 567."
+	b.log.secret(typed)
+	s = b.fills("Ada", s, "/programme/answers", "text", typed)
+	s.is(t, 422, []string{"lookup.made"}, "Slikt lagrer vi ikke", typed, `aria-describedby="start-hint start-error" aria-invalid="true"`)
+	b.fills("Ada", s, "/programme/answers", "text", " ").is(t, 422, []string{"lookup.made"}, "Skriv noe før du lagrer.")
+	b.fills("Ada", s, "/programme/answers", "text", "Mer ro om kvelden.").leadsTo(t, "/programme?done=answer-saved#start", "journal.answered")
+	b.fills("Ada", s, "/programme/ratings", "stars", "4").leadsTo(t, "/programme?done=rated#start", "journal.rated")
+	b.fills("Ada", s, "/programme/ratings").leadsTo(t, "/programme")
+	b.sends("Ada", "/programme/answers", "content", "part-1", "text", "x").leadsTo(t, "/programme")
+	b.opens("Ada", "/programme").is(t, 200, []string{"lookup.made"}, "Mer ro om kvelden.", "Du ga 4 av 5.")
+	b.fills("Ada", s, "/content/finished").leadsTo(t, "/home?done=content-finished", "journal.content-finished")
+	b.opens("Ada", "/home").is(t, 200, []string{"lookup.made"}, "Neste del av programmet", "Se sammenhengen")
+	b.opens("Ada", "/programme").is(t, 200, []string{"lookup.made"}, "1 av 8 deler er ferdige.")
+}
+
+// Whoever comes for the first time is told what this is, who sees what, how to come in, and whom to call.
+func TestFrontPageTellsWhatThisIs(t *testing.T) {
+	b := newBrowsers(t)
+	b.cookies["Nobody"] = &http.Cookie{Name: "other", Value: "1"}
+	for lang, says := range map[string][]string{
+		"nb": {"Selvhjelp på nett, med oppfølging", "Logg inn med kode", "Uten ja fra deg ser ingen fagperson noe", "Har du ikke fått noen kode?"},
+		"nn": {"Sjølvhjelp på nett, med oppfølging", "Utan ja frå deg ser ingen fagperson noko"},
+		"en": {"Self-help online, with follow-up", "Without a yes from you, no professional sees anything"},
+	} {
+		b.opens("Nobody", "/?lang="+lang).is(t, 200, nil, append(says, "tel:113", "tel:116117", "tel:116123", `href="/feedback?lang=`+lang+`"`)...)
+	}
 }
 
 // Restriction and language are changed under Settings.
@@ -234,7 +287,8 @@ func TestClientSettings(t *testing.T) {
 	s := b.opens("Ada", "/settings")
 	b.fills("Ada", s, "/settings/restriction").leadsTo(t, "/settings?done=restricted", "client.restricted")
 	s = b.opens("Ada", "/settings?done=restricted")
-	s.is(t, 200, nil, "Opphev stansen", "Du har stanset all bruk")
+	s.is(t, 200, nil, "Opphev stansen", "Du har stanset all bruk", "gjelder igjen når du opphever stansen")
+	b.opens("Ada", "/home").is(t, 200, []string{"lookup.made"}, "Du har stanset all bruk", "Delingen med Fjord står til og med 6. juli 2026")
 	b.fills("Ada", s, "/settings/restriction").leadsTo(t, "/settings?done=restriction-lifted", "client.restriction-lifted")
 	b.fills("Ada", s, "/settings/language", "lang", "en").leadsTo(t, "/settings?done=language")
 	b.opens("Ada", "/settings?done=language").is(t, 200, nil, `<html lang="en">`, "The language has been changed.")

@@ -11,6 +11,12 @@
 // such form carries a key, so that sending it twice does it once. A form that was refused is shown again with what was typed and says
 // at its place what is wrong; a code is a secret and never shown again.
 //
+// # The programme
+//
+// Its parts come from package content, on one page. Opening a part and finishing it is registered by the client's own press of a
+// button, and by nothing else; what is written about a part is an answer to it. What was sent and the catalogue does not have goes by a
+// neutral name.
+//
 // # Questionnaires
 //
 // The wordings of questionnaires are files, see Wording. Only wordings from an official source are shipped: a questionnaire measures
@@ -52,6 +58,10 @@ var Screens = slices.Concat([]api.Screen{
 	{Method: "GET", Path: "/home", Roles: clients, Serve: home},
 	{Method: "POST", Path: "/content/opened", Roles: clients, Serve: openContent},
 	{Method: "POST", Path: "/content/finished", Roles: clients, Serve: finishContent},
+
+	{Method: "GET", Path: "/programme", Roles: clients, Serve: programme},
+	{Method: "POST", Path: "/programme/answers", Roles: clients, Serve: write},
+	{Method: "POST", Path: "/programme/ratings", Roles: clients, Serve: rate},
 
 	{Method: "GET", Path: "/first-question", Roles: clients, Serve: firstQuestion},
 	{Method: "POST", Path: "/first-question", Roles: clients, Serve: answerFirst},

@@ -22,13 +22,13 @@ import (
 // families are the messages that the program puts together from names of the domain: the beginning, and every name there is.
 func families() map[string][]string {
 	names := map[string][]string{
-		"client.language.":   page.Languages,
-		"client.instrument.": strs(slices.Collect(maps.Keys(journal.Forms))),
-		"client.severity.":   strs([]journal.Severity{journal.Minimal, journal.Mild, journal.Moderate, journal.ModeratelySevere, journal.Severe}),
-		"client.purpose.": strs([]client.Purpose{
+		"client.language.": page.Languages,
+		"word.instrument.": strs(slices.Collect(maps.Keys(journal.Forms))),
+		"word.severity.":   strs([]journal.Severity{journal.Minimal, journal.Mild, journal.Moderate, journal.ModeratelySevere, journal.Severe}),
+		"word.purpose.": strs([]client.Purpose{
 			client.Overview, client.Appointment, client.Workload, client.Effect, client.Together, client.OnBehalf, client.Contact, client.SelfService, client.Export,
 		}),
-		"client.kind.":    strs([]client.Kind{client.Scores, client.Progress, client.Use, client.Answers, client.Ratings, client.Notes}),
+		"word.kind.":      strs([]client.Kind{client.Scores, client.Progress, client.Use, client.Answers, client.Ratings, client.Notes}),
 		"client.entered.": strs([]journal.Entered{journal.ByClient, journal.Together, journal.OnBehalf}),
 		"client.by.": strs([]domain.Role{
 			domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSystem,
@@ -53,13 +53,15 @@ func strs[S ~string](in []S) (out []string) {
 func TestMessages(t *testing.T) {
 	written := map[string]map[string]any{}
 	for _, lang := range page.Languages {
-		b, err := os.ReadFile("../page/messages/client." + lang + ".json")
-		var all map[string]any
-		if err == nil {
-			err = json.Unmarshal(b, &all)
-		}
-		if err != nil {
-			t.Fatal(err)
+		all := map[string]any{}
+		for _, part := range []string{"client", "words"} {
+			b, err := os.ReadFile("../page/messages/" + part + "." + lang + ".json")
+			if err == nil {
+				err = json.Unmarshal(b, &all)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
 		written[lang] = all
 	}
@@ -69,7 +71,7 @@ func TestMessages(t *testing.T) {
 			used[family+n] = true
 		}
 	}
-	key := regexp.MustCompile(`"(client\.[a-z0-9.-]*[a-z0-9])"`)
+	key := regexp.MustCompile(`"((?:client|word)\.[a-z0-9.-]*[a-z0-9])"`)
 	done := regexp.MustCompile(`\?done=([a-z-]+)`)
 	files, err := filepath.Glob("*.go")
 	templates, err2 := filepath.Glob("templates/*.html")
@@ -98,7 +100,7 @@ func TestMessages(t *testing.T) {
 			}
 		}
 		for k := range written[lang] {
-			if !used[k] {
+			if !used[k] && !strings.HasPrefix(k, "word.") { // which others use too
 				t.Errorf("%s has %s, which nothing uses", lang, k)
 			}
 		}

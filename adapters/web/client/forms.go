@@ -240,7 +240,7 @@ func wordingWanted(r *api.Request, chosen string) string {
 	return r.Lang()
 }
 
-func formTitle(i journal.Instrument) page.Key { return page.Key("client.instrument." + string(i)) }
+func formTitle(i journal.Instrument) page.Key { return page.Key("word.instrument." + string(i)) }
 
 func form(r *api.Request, i journal.Instrument) (api.Reply, error) {
 	return page.Show(formPage, page.NewFrame(r, formTitle(i)), formOf(r, i, wordingWanted(r, r.Query().Get("wording"))))

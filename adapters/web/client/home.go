@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/content"
 	"samtykke/adapters/web/page"
 	"samtykke/domain"
 	"samtykke/domain/journal"
@@ -56,11 +57,22 @@ type homeView struct {
 
 // A piece is content to go on with.
 type piece struct {
-	Name, Task string
-	Sent       time.Time // zero: found by the client itself
-	Open       bool      // it can be marked as opened
-	Finish     bool      // and as finished
-	Last       bool      // where the client left off
+	ID, Name    string
+	Description string    // "" where the catalogue does not have it
+	Task        string    // in the words of who sent it
+	Sent        time.Time // zero: found by the client itself
+	Open        bool      // it can be marked as opened
+	Finish      bool      // and as finished
+	Last        bool      // where the client left off
+	Next        bool      // the part that comes next
+}
+
+func pieceOf(lang, id string) piece {
+	p := piece{ID: id, Name: content.Name(lang, id)}
+	if c, ok := content.Find(id); ok {
+		p.Description = c.In[lang].Description
+	}
+	return p
 }
 
 // progress is how one instrument has gone.
@@ -95,7 +107,9 @@ func home(r *api.Request) (api.Reply, error) {
 		return api.Reply{}, err
 	}
 	forms := own.Registrations.Scores
-	v := homeView{State: s, Asked: sharing.Question == followUpQuestion, Help: unsafe(forms), Pieces: pieces(own.Registrations.Progress)}
+	v := homeView{
+		State: s, Asked: sharing.Question == followUpQuestion, Help: unsafe(forms), Pieces: pieces(r.Lang(), own.Registrations.Progress),
+	}
 	for _, l := range formLines(r, forms) {
 		if l.Due {
 			v.Forms = append(v.Forms, l)
@@ -119,36 +133,61 @@ func unsafe(forms []api.Form) bool {
 	return false
 }
 
-// pieces are what is not finished: what was opened last, then what was sent, newest first.
-func pieces(p *api.Progress) []piece {
+// pieces are what is not finished: what was opened last, then what was sent, newest first. Where nothing was left off, the programme's
+// next part comes last.
+func pieces(lang string, p *api.Progress) []piece {
 	if p == nil {
-		return nil
+		p = &api.Progress{}
 	}
 	var out []piece
-	listed := func(name string) int { return slices.IndexFunc(out, func(x piece) bool { return x.Name == name }) }
-	content := func(name string) (api.OpenedContent, bool) {
-		i := slices.IndexFunc(p.Content, func(c api.OpenedContent) bool { return c.Content == name })
-		if i < 0 {
-			return api.OpenedContent{}, false
-		}
-		return p.Content[i], true
-	}
-	if c, ok := content(p.Resume); ok && c.Finished == nil {
-		out = append(out, piece{Name: p.Resume, Finish: true, Last: true})
+	if c, ok := openedOf(p, p.Resume); ok && c.Finished == nil {
+		last := pieceOf(lang, p.Resume)
+		last.Finish, last.Last = true, true
+		out = append(out, last)
 	}
 	for _, s := range slices.Backward(p.Sent) {
-		c, opened := content(s.Content)
+		c, opened := openedOf(p, s.Content)
 		if c.Finished != nil && c.Finished.After(s.At) {
 			continue
 		}
-		if i := listed(s.Content); i < 0 {
+		if i := slices.IndexFunc(out, func(x piece) bool { return x.ID == s.Content }); i < 0 {
 			again := c.Finished != nil // finished before it was sent once more: whether it was opened since then is not told
-			out = append(out, piece{Name: s.Content, Task: s.Task, Sent: s.At, Open: !opened || again, Finish: opened})
+			x := pieceOf(lang, s.Content)
+			x.Task, x.Sent, x.Open, x.Finish = s.Task, s.At, !opened || again, opened
+			out = append(out, x)
 		} else if out[i].Sent.IsZero() {
 			out[i].Task, out[i].Sent = s.Task, s.At
 		}
 	}
+	if id := nextPart(p, out); id != "" {
+		next := pieceOf(lang, id)
+		next.Open, next.Next = true, true
+		out = append(out, next)
+	}
 	return out
+}
+
+// openedOf finds what was opened.
+func openedOf(p *api.Progress, id string) (api.OpenedContent, bool) {
+	i := slices.IndexFunc(p.Content, func(c api.OpenedContent) bool { return c.Content == id })
+	if i < 0 {
+		return api.OpenedContent{}, false
+	}
+	return p.Content[i], true
+}
+
+// nextPart is the first part of the programme that was not opened and is not listed; "" where there is none, or one was left off.
+func nextPart(p *api.Progress, listed []piece) string {
+	if len(listed) > 0 && listed[0].Last {
+		return ""
+	}
+	for _, c := range content.Parts() {
+		_, opened := openedOf(p, c.ID)
+		if !c.Task && !opened && !slices.ContainsFunc(listed, func(x piece) bool { return x.ID == c.ID }) {
+			return c.ID
+		}
+	}
+	return ""
 }
 
 // shortTable is how many rows stand open under a chart; more are folded away.
@@ -179,18 +218,4 @@ func progressOf(lang string, i journal.Instrument, forms []api.Form) (progress, 
 func scoredOf(lang string, f api.Form) scored {
 	form := journal.Forms[f.Instrument]
 	return scored{At: f.At, Score: f.Score, Highest: form.Items * form.Highest, Severity: severity(lang, f.Severity)}
-}
-
-func openContent(r *api.Request) (api.Reply, error) {
-	if _, err := r.OpenContent(api.Content{Content: r.Form("content")}); err != nil {
-		return api.Reply{}, err
-	}
-	return api.GoTo("/home?done=content-opened")
-}
-
-func finishContent(r *api.Request) (api.Reply, error) {
-	if _, err := r.FinishContent(api.Content{Content: r.Form("content")}); err != nil {
-		return api.Reply{}, err
-	}
-	return api.GoTo("/home?done=content-finished")
 }

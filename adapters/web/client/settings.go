@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/content"
 	"samtykke/adapters/web/page"
 	"samtykke/domain"
+	"samtykke/domain/rules"
 )
 
 type settingsView struct {
@@ -93,23 +95,20 @@ func lookUpLineOf(lang string, l api.OwnLookUp) lookUpLine {
 	if l.Query != "" {
 		out.Why = page.Say(lang, "client.look-ups.query")
 	}
-	var kinds []string
-	for _, k := range l.Kinds {
-		kinds = append(kinds, kind(lang, k))
-	}
-	out.Kinds = strings.Join(kinds, ", ")
+	out.Kinds = kinds(lang, l.Kinds)
 	return out
 }
 
 type dataView struct {
+	Personal    string // whether this counts as personal data by now, and why
 	Forms       []formEntry
 	Use         api.Used
 	Minutes     int // spent
-	Content     []api.OpenedContent
-	Sent        []api.SentContent
+	Content     []contentEntry
+	Sent        []sentEntry
 	Answers     []answerEntry
-	Corrections []api.Correction
-	Ratings     []api.GivenRating
+	Corrections []asked
+	Ratings     []ratingEntry
 	Notes       []api.Note
 	History     []historyLine
 	LookUps     int
@@ -125,7 +124,22 @@ type formEntry struct {
 
 type answerEntry struct {
 	api.GivenAnswer
-	By string
+	Name, By string
+}
+
+type contentEntry struct {
+	api.OpenedContent
+	Name string
+}
+
+type sentEntry struct {
+	api.SentContent
+	Name string
+}
+
+type ratingEntry struct {
+	api.GivenRating
+	Name string
 }
 
 // A historyLine is one event of the client's own stream.
@@ -139,32 +153,58 @@ type historyLine struct {
 var dataPage = page.Must[dataView](files, "data")
 
 func data(r *api.Request) (api.Reply, error) {
+	_, st, err := standing(r)
+	if err != nil {
+		return api.Reply{}, err
+	}
 	own, err := r.ReadOwn(api.None{})
 	if err != nil {
 		return api.Reply{}, err
 	}
 	lang, g := r.Lang(), own.Registrations
-	v := dataView{Corrections: g.Corrections, Ratings: g.Ratings, Notes: g.Notes, LookUps: len(own.LookUps)}
+	v := dataView{Personal: personal(lang, st, own.History), Corrections: askedFor(r, g.Corrections), Notes: g.Notes, LookUps: len(own.LookUps)}
 	if g.Use != nil {
 		v.Use, v.Minutes = *g.Use, (g.Use.Seconds+30)/60
 	}
 	if g.Progress != nil {
-		v.Content, v.Sent = g.Progress.Content, g.Progress.Sent
+		for _, c := range g.Progress.Content {
+			v.Content = append(v.Content, contentEntry{c, content.Name(lang, c.Content)})
+		}
+		for _, x := range g.Progress.Sent {
+			v.Sent = append(v.Sent, sentEntry{x, content.Name(lang, x.Content)})
+		}
+	}
+	for _, x := range g.Ratings {
+		v.Ratings = append(v.Ratings, ratingEntry{x, content.Name(lang, x.Content)})
 	}
 	for _, f := range slices.Backward(g.Scores) {
 		v.Forms = append(v.Forms, formEntry{title(lang, f.Instrument), entered(lang, f.Entered), numbers(f), scoredOf(lang, f)})
 	}
 	for _, a := range slices.Backward(g.Answers) {
-		v.Answers = append(v.Answers, answerEntry{a, entered(lang, a.Entered)})
+		v.Answers = append(v.Answers, answerEntry{a, task(lang, a.Task), entered(lang, a.Entered)})
 	}
 	for _, e := range slices.Backward(own.History) {
 		line := historyLine{At: e.At, What: event(lang, e.Event), By: by(lang, e.By)}
 		if t := e.Text; t != nil && t.Version != "" {
-			line.Text = page.Say(lang, "client.data.text", "Version", t.Version, "Language", t.Language)
+			shown := page.Say(lang, page.Key("client.language."+t.Language))
+			line.Text = page.Say(lang, "client.data.text", "Day", page.Date(lang, day(t.Version)), "Language", shown)
 		}
 		v.History = append(v.History, line)
 	}
 	return page.Show(dataPage, page.NewFrame(r, "client.data.title"), v)
+}
+
+// personal says whether what is registered counts as personal data towards the organisation, by the reading of the privacy statement
+// (A07). It informs; nothing hangs on it.
+func personal(lang string, s state, history []api.Entry) string {
+	key := page.Key("client.data.personal-label")
+	switch {
+	case s.Shared:
+		key = "client.data.personal-shared"
+	case slices.ContainsFunc(history, func(e api.Entry) bool { return e.Event == "code.rotated" }):
+		key = "client.data.personal-anonymous"
+	}
+	return page.Say(lang, key, "Organisation", s.Organisation)
 }
 
 // numbers are the answers of a form in a row.
@@ -202,18 +242,34 @@ func export(r *api.Request) (api.Reply, error) {
 }
 
 type correctionView struct {
-	Text  string // typed, of a form that is shown again
+	Days  int         // within which a correction is normally made
+	Due   domain.Date // the last of them, for one that is asked for today
+	Text  string      // typed, of a form that is shown again
 	Wrong bool
-	Asked []api.Correction // before, newest first
+	Asked []asked // before, newest first
+}
+
+// asked is a correction that was asked for.
+type asked struct {
+	api.Correction
+	Late bool // its time has passed, and it has not been made
+}
+
+// askedFor lists corrections, the newest first.
+func askedFor(r *api.Request, all []api.Correction) (out []asked) {
+	for _, c := range slices.Backward(all) {
+		out = append(out, asked{c, c.Made == nil && c.Due < now(r)})
+	}
+	return out
 }
 
 var correctionPage = page.Must[correctionView](files, "correction")
 
 func correctionOf(r *api.Request) (correctionView, error) {
 	own, err := r.ReadOwn(api.None{})
-	asked := slices.Clone(own.Registrations.Corrections)
-	slices.Reverse(asked)
-	return correctionView{Asked: asked}, err
+	return correctionView{
+		Days: rules.CorrectionDays, Due: now(r).AddWorkingDays(rules.CorrectionDays), Asked: askedFor(r, own.Registrations.Corrections),
+	}, err
 }
 
 func correction(r *api.Request) (api.Reply, error) {

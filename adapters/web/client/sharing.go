@@ -1,8 +1,6 @@
 package client
 
 import (
-	"time"
-
 	"samtykke/adapters/web/api"
 	"samtykke/adapters/web/page"
 	"samtykke/adapters/web/text"
@@ -15,7 +13,7 @@ type questionView struct {
 	State   state
 	Text    api.Text // what is shown; the answer names it
 	Yes     terms
-	Preview preview
+	Preview []seen
 	Chosen  string // of a form that is shown again
 	Missing bool   // no answer was chosen
 }
@@ -26,12 +24,9 @@ type terms struct {
 	Ask   domain.Date // when the question comes; zero: never
 }
 
-// preview is what the organisation would see by now.
-type preview struct {
-	Logins                          int
-	LastLogin                       *time.Time
-	Forms, Answers, Content, Rating int
-}
+// seen is one kind of information that the organisation would see: what it is called wherever a look-up names it, what is in it, and
+// what there is of it by now.
+type seen struct{ Kind, What, Now string }
 
 var (
 	firstPage    = page.Must[questionView](files, "first-question")
@@ -54,15 +49,34 @@ func questionOf(r *api.Request, name string) (questionView, string, error) {
 	if y := s.Yes; y != nil {
 		v.Yes = terms{day(y.Until), day(y.AskedFrom)}
 	}
-	p := own.Registrations
-	v.Preview = preview{Forms: len(p.Scores), Answers: len(p.Answers) + len(p.Corrections), Rating: len(p.Ratings)}
-	if p.Use != nil {
-		v.Preview.Logins, v.Preview.LastLogin = p.Use.Logins, p.Use.LastLogin
-	}
-	if p.Progress != nil {
-		v.Preview.Content = len(p.Progress.Content)
-	}
+	v.Preview = previewOf(r.Lang(), own.Registrations)
 	return v, s.Question, nil
+}
+
+// previewOf is what a professional of the organisation would be shown by now. The kinds are all that a look-up can name, but for the
+// organisation's own notes.
+func previewOf(lang string, g api.Registrations) []seen {
+	use, progress := api.Used{}, api.Progress{}
+	if g.Use != nil {
+		use = *g.Use
+	}
+	if g.Progress != nil {
+		progress = *g.Progress
+	}
+	row := func(k client.Kind, what page.Key, now string) seen {
+		return seen{kind(lang, k), page.Say(lang, what), now}
+	}
+	logins := count(lang, "client.preview.logins", use.Logins)
+	if use.LastLogin != nil {
+		logins += ", " + page.Say(lang, "client.preview.last-login", "Day", page.Date(lang, domain.DateOf(*use.LastLogin)))
+	}
+	return []seen{
+		row(client.Scores, "client.sees.scores", count(lang, "client.preview.forms", len(g.Scores))),
+		row(client.Progress, "client.sees.progress", count(lang, "client.preview.content", len(progress.Content))),
+		row(client.Use, "client.sees.use", logins),
+		row(client.Answers, "client.sees.answers", count(lang, "client.preview.answers", len(g.Answers)+len(g.Corrections))),
+		row(client.Ratings, "client.sees.ratings", count(lang, "client.preview.ratings", len(g.Ratings))),
+	}
 }
 
 // shown is a wording as it is shown today.
