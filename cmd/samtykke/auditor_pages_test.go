@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,15 @@ func TestAuditorAsks(t *testing.T) {
 		t.Error("the client's page lacks its picture or its state")
 	}
 
+	if body := string(v.body); !strings.Contains(body, "Randi Revisor, revisor") || !strings.Contains(body, "Ja nummer") {
+		t.Error("the page lacks the name of who asks, or which yes a look-up rests on")
+	}
+	// It stood otherwise before: the same page, with the slider pulled back.
+	v = h.open(randi, "/audit/client", filled("client", label, "reason", "r", "back", "-200"))
+	if body := string(v.body); !strings.Contains(body, "Slik sto klienten 10. oktober 2025") || !strings.Contains(body, `value="-200"`) || !strings.Contains(body, "Sa nei") {
+		t.Error("the client's page does not tell how the client stood 200 days ago")
+	}
+
 	// A feed is on record when it is opened, and not when it is read on.
 	before = h.head()
 	to := h.send(randi, sentForm("/audit/feed", filled("reason", "r", "after", "10", "key", "0123456789abcdef")))
@@ -164,8 +174,62 @@ func TestAuditorAsks(t *testing.T) {
 		v = h.open(randi, place, nil)
 		place = regexp.MustCompile(`class="button" href="([^"]+)"`).FindStringSubmatch(string(v.body))[1]
 	}
-	if asked := h.since(before); len(asked) != 1 || asked[0].Query != "feed" || !strings.HasSuffix(place, "/160") {
+	if asked := h.since(before); len(asked) != 1 || asked[0].Query != "feed" || !strings.HasSuffix(place, "/130") {
 		t.Errorf("a feed read to %s is on record as %v", place, asked)
+	}
+}
+
+// Of a client with many look-ups, the pages one after another have them all, each once, on the picture and in the table; and so has the
+// file.
+func TestAuditorPagesThroughAClient(t *testing.T) {
+	h := newHouse(t)
+	randi := h.as(domain.RoleAuditor)
+	var all struct{ Rows []audit.Sighting }
+	if err := json.Unmarshal(h.open(randi, "/audit", filled("reason", "r", "as", "json")).body, &all); err != nil {
+		t.Fatal(err)
+	}
+	of := map[domain.ID][]string{}
+	most := domain.ID{}
+	for _, row := range all.Rows {
+		if of[row.Client] = append(of[row.Client], strconv.FormatUint(row.Position, 10)); len(of[row.Client]) > len(of[most]) && !row.Client.IsZero() {
+			most = row.Client
+		}
+	}
+	var seen []string
+	pages := 0
+	for next := filled("client", most.String(), "reason", "r", "back", "-7"); next != nil; pages++ {
+		v := h.open(randi, "/audit/client", next)
+		_, table, ok := strings.Cut(string(v.body), `<th scope="col">Hvem</th>`)
+		if v.status != http.StatusOK || !ok {
+			t.Fatalf("page %d: %d", pages, v.status)
+		}
+		rows := positions.FindAllStringSubmatch(table, -1)
+		for _, m := range rows {
+			seen = append(seen, m[1])
+		}
+		marks := regexp.MustCompile(`class="(dot|no|self)"`).FindAllString(string(v.body), -1)
+		if len(marks) != len(rows) {
+			t.Errorf("page %d: %d rows, and %d on the picture", pages, len(rows), len(marks))
+		}
+		if drawn := strings.Contains(string(v.body), "Tidslinjen viser de oppslagene"); !drawn {
+			t.Errorf("page %d does not say that there are others", pages)
+		}
+		if !strings.Contains(string(v.body), "Slik sto klienten 21. april 2026") {
+			t.Errorf("page %d tells of another instant", pages)
+		}
+		if n := len(v.body) + len(asset(t, h, "style.css")); n > 50_000 {
+			t.Errorf("page %d: %d bytes with its stylesheet", pages, n)
+		}
+		if next = hiddenFields(v.body, `name="upto"`); next == nil {
+			file := hiddenFields(v.body, `name="as"`)
+			file.Set("as", "csv")
+			if lines := strings.Count(string(h.open(randi, "/audit", file).body), "\r\n"); lines != len(seen)+1 {
+				t.Errorf("the file has %d rows of %d", lines-1, len(seen))
+			}
+		}
+	}
+	if pages < 2 || !slices.Equal(seen, of[most]) {
+		t.Errorf("%d pages with %d rows of %d", pages, len(seen), len(of[most]))
 	}
 }
 

@@ -19,14 +19,17 @@ import (
 	"samtykke/adapters/signin"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/page"
 	"samtykke/adapters/web/text"
 	"samtykke/domain"
+	"samtykke/domain/organisation"
 )
 
 // browsers are those of people on stage: they keep a cookie and send forms.
 type browsers struct {
 	*overHTTP
 	pages   http.Handler
+	service *api.API
 	cookies map[string]*http.Cookie
 	seen    []string // every page that was shown
 }
@@ -35,8 +38,8 @@ func newBrowsers(t *testing.T, lines ...string) *browsers {
 	t.Helper()
 	o := newOverHTTP(newStage(t))
 	b := &browsers{overHTTP: o, cookies: map[string]*http.Cookie{}}
-	service := &api.API{Desk: o.sys.desk, Auditor: o.sys.auditor, Sessions: o.sessions, Limits: o.limits, Texts: text.All}
-	b.pages = web.Handler(web.Config{Log: web.Logger(o.log), Clock: o.sys.clock, Random: o.random}, site(service, nil, nil))
+	b.service = &api.API{Desk: o.sys.desk, Auditor: o.sys.auditor, Sessions: o.sessions, Limits: o.limits, Texts: text.All}
+	b.pages = web.Handler(web.Config{Log: web.Logger(o.log), Clock: o.sys.clock, Random: o.random}, site(b.service, nil, nil))
 	b.play(lines...)
 	return b
 }
@@ -176,11 +179,11 @@ func TestOverviewPage(t *testing.T) {
 	b := newBrowsers(t, threeClients...)
 	ada, bo, eli := b.person("Ada"), b.person("Bo"), b.person("Eli")
 	s := b.opens("Per", "/overview")
-	s.is(t, 200, nil, ada.label, bo.label, eli.label, "Deler til", "Deler ikke", "/clients/"+ada.handle.String())
+	s.is(t, 200, nil, ada.label, bo.label, eli.label, "Deler til", "Deler ikke", "/clients/"+ada.handle.String(), "ikke noe felt for navn")
 	s.saysNot(t, onRecord, "PHQ", "GAD", "Spørsmål 9", b.person("Odd").label)
 
 	s = b.sends("Per", "/overview", "show", "yes")
-	s.is(t, 200, []string{"lookup.made", "lookup.made"}, onRecord, "Det er ført 2 oppslag", "Spørsmål 9", "17", "moderate til alvorlige plager", "Ikke slått opp")
+	s.is(t, 200, []string{"lookup.made", "lookup.made"}, onRecord, "Det er ført 2 oppslag", "Spørsmål 9", "PHQ‑9: 17", "ganske store plager", "Ikke slått opp")
 	s.saysNot(t, "27") // what Eli registered
 
 	s = b.sends("Per", "/overview", "search", strings.ToLower(ada.label[:3]+"-"+ada.label[3:]))
@@ -239,8 +242,8 @@ func TestClientPage(t *testing.T) {
 	ada := b.person("Ada")
 	path := "/clients/" + ada.handle.String()
 	s := b.opens("Per", path)
-	s.is(t, 200, nil, ada.label, "Deler til", "Før en time", "Arbeid mellom timene", "Nytte over tid")
-	s.saysNot(t, onRecord, "sleep", "Jeg sov bedre")
+	s.is(t, 200, nil, ada.label, "Deler til", "Før en time", "Mellom timer", "Nytte over tid", "ikke noe felt for navn")
+	s.saysNot(t, onRecord, "Åpnet", "Jeg sov bedre")
 	if strings.Contains(s.html[:strings.Index(s.html, "</head>")], ada.label) {
 		t.Error("the title holds the label")
 	}
@@ -248,14 +251,14 @@ func TestClientPage(t *testing.T) {
 
 	made := []string{"lookup.made"}
 	s = b.sends("Per", path, "purpose", "before-appointment", "since", "2026-01-01")
-	s.is(t, 200, made, onRecord, "Svar på spørsmål 9", "Jeg sov bedre.", "sleep", "2, 2, 2, 2, 2, 2, 2, 2, 1", "Nytt")
+	s.is(t, 200, made, onRecord, "Svar på spørsmål 9", "Jeg sov bedre.", "17 av 27", "Åpnet 5. januar 2026", "Fullført 5. januar 2026", "«Søvn» sist", "2, 2, 2, 2, 2, 2, 2, 2, 1", "Nytt")
 	s = b.sends("Per", path, "purpose", "workload")
-	s.is(t, 200, made, onRecord, "sleep", "Det er ikke sendt noe ennå", "Det er ingen notater ennå")
+	s.is(t, 200, made, onRecord, "Åpnet 5. januar 2026", "Det er ikke sendt noe ennå", "Det er ingen notater ennå")
 	s.saysNot(t, "Jeg sov bedre.")
 	b.play("at 2026-01-20 09:00", "Ada fills in phq-9 1 1 1 1 1 1 1 1 0")
 	b.comes("Per", b.person("Per").caller)
 	s = b.sends("Per", path, "purpose", "effect")
-	s.is(t, 200, made, onRecord, "Fra 17 poeng", "til 8 poeng", "9 poeng lavere", "Pålitelig bedring", "4 av 5", "<svg class=\"chart\"", "I den siste er svaret 0")
+	s.is(t, 200, made, onRecord, "Fra 17 poeng", "til 8 poeng", "9 poeng lavere", "Pålitelig bedring", "Jacobson og Truax", "4 av 5", "<svg class=\"chart\"", "I den siste er svaret 0")
 	s.saysNot(t, "Jeg sov bedre.")
 	b.sends("Per", path, "purpose", "effect", "all", "yes").is(t, 200, made, onRecord, "Jeg sov bedre.", "Pålitelig bedring", "Innlogginger")
 	b.sends("Per", path).is(t, 422, []string{"lookup.refused"}, ada.label, "Noe av det som er fylt ut")
@@ -309,10 +312,13 @@ func TestFormsAboutAClient(t *testing.T) {
 	b.sends("Per", path+"/content", "key", key, "content", "sleep", "task", "Les til neste gang").leadsTo(t, path+"?done=content-sent", "journal.content-sent")
 	b.sends("Per", path+"/content", "key", key, "content", "sleep", "task", "Les til neste gang").leadsTo(t, path+"?done=content-sent")
 	s := b.opens("Per", path+"?done=content-sent")
-	s.is(t, 200, nil, "Det er sendt til klienten.")
+	s.is(t, 200, nil, "Det er sendt til klienten.", "Søvndagbok")
 	s.saysNot(t, "Les til neste gang")
 	b.sends("Per", path+"/content", "key", key, "content", "worry").leadsTo(t, path+"?done=content-sent", "journal.content-sent") // gone back, and written anew
-	b.sends("Per", path+"/content", "key", key, "content", "").is(t, 422, nil, "Noe av det som er fylt ut")
+	b.sends("Per", path+"/content", "key", key, "content", "").is(t, 422, nil, "Noe mangler")
+	b.sends("Per", path+"/content", "key", key, "content", "no-such-part", "task", "Les").is(t, 422, nil, "Noe mangler", ">Les</textarea>")
+	b.sends("Per", path+"/content", "key", key, "content", "worry", "task", "Skriv til ola@example.no").
+		is(t, 422, nil, "forteller hvem noen er", "Skriv til ola@example.no", `value="worry" selected`)
 
 	b.sends("Per", path+"/notes", "key", key, "text", "Ring 91 23 45 67").is(t, 422, nil, "forteller hvem noen er", "Ring 91 23 45 67", "Klienten kan lese notatet når hen tar ut egne data")
 	b.sends("Per", path+"/notes", "key", key, "text", "Ta opp søvn", "draft", "yes").leadsTo(t, path+"?done=draft-kept", "journal.note-written")
@@ -342,10 +348,13 @@ func TestFormsAboutAClient(t *testing.T) {
 	fields = append(fields, "item7", "3", "difficulty", "1")
 	b.sends("Per", form, fields...).leadsTo(t, path+"?done=entered-for", "lookup.made", "journal.assessed")
 	b.sends("Per", form, fields...).leadsTo(t, path+"?done=entered-for", "lookup.made") // no second entry; the door is come to again
-	b.sends("Per", path+"/register/answer", "key", key, "entered", "on-behalf", "task", "part-2", "text", "Vi snakket om det.").
+	b.sends("Per", path+"/register/answer", "key", key, "entered", "on-behalf", "task", "worry-time", "text", "Vi snakket om det.").
 		leadsTo(t, path+"?done=entered-for", "lookup.made", "journal.answered")
 	s = b.sends("Per", path, "purpose", "before-appointment")
-	s.is(t, 200, []string{"lookup.made"}, "Registrert sammen med en fagperson", "på vegne av klienten", "15", "Vi snakket om det.")
+	s.is(t, 200, []string{"lookup.made"}, "Fylt ut sammen med en fagperson", "Fylt ut på vegne av klienten", "15 av 21", "Vi snakket om det.", "Tid til bekymring")
+	b.sends("Per", path+"/register/answer", "key", key, "entered", "together", "task", "no-such-part", "text", "Vi snakket.").is(t, 422, nil, "Noe mangler", ">Vi snakket.</textarea>")
+	b.sends("Per", path+"/register/answer", "key", key, "entered", "together", "task", "worry", "text", "Ring 91 23 45 67").
+		is(t, 422, nil, "forteller hvem noen er", ">Ring 91 23 45 67</textarea>")
 	b.opens("Per", path+"/register/nothing").is(t, 404, nil)
 	b.opens("Per", "/clients/"+b.person("Eli").handle.String()+"/register/phq-9").is(t, 200, nil, "Da kan du ikke registrere")
 	b.addressesNothing()
@@ -359,7 +368,7 @@ func TestWithdrawnWhileThePageIsOpen(t *testing.T) {
 	b.play("Ada stops sharing")
 	s := b.sends("Per", path, "purpose", "effect")
 	s.is(t, 403, []string{"lookup.refused"}, "Klienten deler ikke", "Deler ikke")
-	s.saysNot(t, onRecord, "17", "trukket")
+	s.saysNot(t, onRecord, "17 av 27", "trukket")
 	fields := []string{"key", b.id().String(), "entered", "together"}
 	for n := range 7 {
 		fields = append(fields, fmt.Sprintf("item%d", n+1), "2")
@@ -405,7 +414,7 @@ func TestNewClientPage(t *testing.T) {
 	key := s.key(t)
 	b.sends("Per", "/clients/new").is(t, 200, nil, "Registrer og vis koden")
 	slip := b.sends("Per", "/clients/new", "key", key)
-	slip.is(t, 200, []string{"client.registered", "client.labelled"}, "Koden vises bare nå", `lang="nn"`, `lang="en"`, "Sign in with the whole code")
+	slip.is(t, 200, []string{"client.registered", "client.labelled"}, "Koden vises bare nå", `lang="nn"`, `lang="en"`, "sign in with the whole code", "<strong>http://localhost</strong>")
 	again := b.sends("Per", "/clients/new", "key", key)
 	again.is(t, 200, nil)
 	if again.html != slip.html {
@@ -424,7 +433,29 @@ func TestNewClientPage(t *testing.T) {
 	s.is(t, 200, nil, m[1], "Klient 1–1 av 1")
 	s.saysNot(t, m[2])
 	slip.leadsNowhereWith(t, m[1])
+	b.service.PublicURL = "https://selvhjelp.example.no"
+	b.sends("Per", "/clients/new", "key", b.id().String()).is(t, 200, []string{"client.registered", "client.labelled"}, "<strong>https://selvhjelp.example.no</strong>")
+	b.service.PublicURL, b.service.Secure = "", true
+	b.cookies["Per"].Name = "__Host-samtykke"
+	b.sends("Per", "/clients/new", "key", b.id().String()).is(t, 200, []string{"client.registered", "client.labelled"}, "<strong>https://localhost</strong>")
 	b.addressesNothing()
+}
+
+// What people are told to type is an address of the service, and nothing more.
+func TestPublicURL(t *testing.T) {
+	for given, want := range map[string]string{
+		"": "", "https://a.example": "https://a.example", "https://a.example/": "https://a.example", "http://127.0.0.1:8080": "http://127.0.0.1:8080",
+		"a.example": "refused", "https://": "refused", "ftp://a.example": "refused", "https://a.example/x": "refused", "https://a.example?x": "refused",
+		"https://ola@a.example": "refused", "https://a.example/#x": "refused", "https://a b": "refused",
+	} {
+		got, err := publicURL(given)
+		if err != nil {
+			got = "refused"
+		}
+		if got != want {
+			t.Errorf("%q: %q, expected %q", given, got, want)
+		}
+	}
 }
 
 var invited = regexp.MustCompile(`(?s)<p class="code">([A-Z0-9-]+)</p>.*<p class="code">([A-Z0-9]+)</p>`)
@@ -471,7 +502,11 @@ func TestPeoplePages(t *testing.T) {
 		t.Error("the new invitation has no two parts")
 	}
 
-	// the last superuser stays
+	// the last superuser stays, and is told so beforehand
+	s = b.opens("Siri", "/professionals/"+siri)
+	s.is(t, 200, nil, "den eneste superbrukeren", "kan ikke miste tilgangen")
+	s.saysNot(t, siri+"/deactivation", siri+"/role")
+	b.opens("Siri", "/professionals/"+siri+"/deactivation").saysNot(t, "Ja, avslutt tilgangen")
 	for _, s := range []shownPage{
 		b.sends("Siri", "/professionals/"+siri+"/role", "key", b.id().String(), "superuser", "no"),
 		b.sends("Siri", "/professionals/"+siri+"/deactivation", "key", b.id().String()),
@@ -479,6 +514,7 @@ func TestPeoplePages(t *testing.T) {
 		s.is(t, 409, nil, "Virksomheten må alltid ha minst én superbruker")
 	}
 	b.sends("Siri", person+"/role", "key", b.id().String(), "superuser", "yes").leadsTo(t, person+"?done=role-changed", "professional.role-changed")
+	b.opens("Siri", "/professionals/"+siri).is(t, 200, nil, siri+"/deactivation", siri+"/role")
 	b.sends("Siri", person+"/role", "key", b.id().String(), "superuser", "no").leadsTo(t, person+"?done=role-changed", "professional.role-changed")
 
 	// out and in
@@ -509,27 +545,141 @@ func TestPeoplePages(t *testing.T) {
 func TestServicePages(t *testing.T) {
 	b := newBrowsers(t, "organisation Fjord with superuser Siri")
 	b.comes("Drift", b.employee)
-	key := b.opens("Drift", "/organisations").key(t)
+	key := b.opens("Drift", "/organisations/new").key(t)
 	fields := func(number, email string) []string {
 		return append([]string{"key", key, "service", "trigga", "org-name", "Vik kommune", "org-number", number, "org-person", "Kari", "org-email", "post@example.org", "org-phone", "55 00 00 00"}, personal("Vera", email)...)
 	}
-	b.sends("Drift", "/organisations", fields("123", "vera@example.org")...).is(t, 422, nil, "Organisasjonsnummeret er ikke gyldig", "Vik kommune", "vera@example.org")
-	b.sends("Drift", "/organisations", fields("974760673", "siri@example.org")...).is(t, 409, nil, "En annen konto bruker allerede")
-	s := b.sends("Drift", "/organisations", fields("974760673", "vera@example.org")...)
+	b.sends("Drift", "/organisations/new", fields("123", "vera@example.org")...).is(t, 422, nil, "Organisasjonsnummeret er ikke gyldig", "Vik kommune", "vera@example.org")
+	b.sends("Drift", "/organisations/new", fields("974760673", "siri@example.org")...).is(t, 409, nil, "En annen konto bruker allerede")
+	s := b.sends("Drift", "/organisations/new", fields("974760673", "vera@example.org")...)
 	s.is(t, 200, []string{"organisation.registered", "organisation.contact-recorded", "professional.added", "professional.named"}, "Vera Nordmann")
 	if m := invited.FindStringSubmatch(s.html); m == nil {
 		t.Error("the invitation has no two parts")
 	}
-	if again := b.sends("Drift", "/organisations", fields("974760673", "vera@example.org")...); again.html != s.html || again.events != nil {
+	if again := b.sends("Drift", "/organisations/new", fields("974760673", "vera@example.org")...); again.html != s.html || again.events != nil {
 		t.Error("the form sent twice is answered differently")
 	}
-	key = b.opens("Drift", "/accounts").key(t)
-	b.sends("Drift", "/accounts", "key", key, "name", "Randi Revisor", "email", "randi@example.org").is(t, 422, nil, "Noe mangler", "Randi Revisor")
-	s = b.sends("Drift", "/accounts", "key", key, "role", "auditor", "name", "Randi Revisor", "email", "randi@example.org")
+	key = b.opens("Drift", "/accounts/new").key(t)
+	b.sends("Drift", "/accounts/new", "key", key, "name", "Randi Revisor", "email", "randi@example.org").is(t, 422, nil, "Noe mangler", "Randi Revisor")
+	s = b.sends("Drift", "/accounts/new", "key", key, "role", "auditor", "name", "Randi Revisor", "email", "randi@example.org")
 	s.is(t, 200, []string{"staff.employed", "staff.named"}, "Randi Revisor", "randi@example.org")
 	b.opens("Drift", "/overview").is(t, 403, []string{"lookup.refused"})
-	b.opens("Siri", "/organisations").is(t, 403, nil)
+	for _, path := range []string{"/organisations", "/organisations/new", "/accounts", "/accounts/new"} {
+		b.opens("Siri", path).is(t, 403, nil)
+	}
 	b.addressesNothing()
+}
+
+// An employee finds whom to invite anew: superusers and the service's own staff, and nobody else. That a list was opened is on record
+// with who opened it, before it is shown.
+func TestServiceLists(t *testing.T) {
+	b := newBrowsers(t, "organisation Fjord with superuser Siri", "Siri adds Per", "organisation Vik with superuser Vera")
+	b.comes("Drift", b.employee)
+	asked := []string{"oversight.queried"}
+	s := b.opens("Drift", "/organisations")
+	s.is(t, 200, asked, "2 på listen", "Fjord", "Vik", "siri@example.org", "vera@example.org", "er ført i loggen", "Drift Driftesen, ansatt i tjenesten")
+	s.saysNot(t, "per@example.org")
+	if strings.Index(s.html, "Fjord") > strings.Index(s.html, "Vik") {
+		t.Error("the organisations are not in order of their names")
+	}
+	key := s.key(t)
+	s = b.sends("Drift", "/organisations/invitation", "key", key, "email", "siri@example.org")
+	s.is(t, 200, nil, "siri@example.org")
+	m := invited.FindStringSubmatch(s.html)
+	if m == nil {
+		t.Fatal("the invitation has no two parts")
+	}
+	if again := b.sends("Drift", "/organisations/invitation", "key", key, "email", "siri@example.org"); again.html != s.html {
+		t.Error("the form sent twice gives another invitation")
+	}
+	if other := b.sends("Drift", "/organisations/invitation", "key", key, "email", "VERA@example.org"); other.Code != 200 || other.html == s.html {
+		t.Error("the same page does not invite the next one")
+	}
+	b.sends("Siri", "/invitation", "invitation", m[1], "confirmation", m[2]).is(t, 200, nil)
+	for _, email := range []string{"per@example.org", "nobody@example.org", ""} { // one who is no superuser, and two who are not there
+		b.sends("Drift", "/organisations/invitation", "key", key, "email", email).is(t, 404, nil)
+	}
+
+	auditor, err := b.sys.desk.Employ(context.Background(), employee, desk.EmployInput{Role: domain.RoleAuditor, Name: "Arne Revisor", Email: "arne@example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.sys.desk.Invite(context.Background(), b.employee, auditor); err != nil {
+		t.Fatal(err)
+	}
+	s = b.opens("Drift", "/accounts")
+	s.is(t, 200, asked, "2 på listen", "Arne Revisor", "arne@example.org", "Er invitert", "Drift Driftesen", "Har tilgang", "er ført i loggen")
+	s.saysNot(t, "Siri", "Vera")
+	b.sends("Drift", "/accounts/invitation", "key", s.key(t), "email", "arne@example.org").is(t, 200, nil, "arne@example.org")
+	if err := b.sys.desk.EndAccount(context.Background(), b.employee, auditor); err != nil {
+		t.Fatal(err)
+	}
+	s = b.opens("Drift", "/accounts")
+	s.is(t, 200, asked, "Har ikke tilgang")
+	b.sends("Drift", "/accounts/invitation", "key", s.key(t), "email", "arne@example.org").is(t, 404, nil)
+
+	// two with one address cannot be told apart by it, and neither is invited
+	b.play("Vera adds Siw")
+	siw := b.person("Siw").caller.Actor
+	if _, err := b.sys.desk.Organisations.Do(context.Background(), b.orgs["Vik"].id, b.person("Vera").caller, organisation.ChangeRole{Professional: siw, Superuser: true}); err != nil {
+		t.Fatal(err)
+	}
+	same := organisation.CorrectProfessional{Professional: siw, Details: organisation.Professional{
+		FirstName: "Siw", LastName: "N", Workplace: "V", Position: "p", Phone: "55 00 00 00", Email: "siri@example.org"}}
+	if _, err := b.sys.desk.Organisations.Do(context.Background(), b.orgs["Vik"].id, b.person("Vera").caller, same); err != nil {
+		t.Fatal(err)
+	}
+	b.sends("Drift", "/organisations/invitation", "key", key, "email", "Siri@example.org").is(t, 409, nil, "En annen konto bruker allerede")
+
+	for _, path := range []string{"/organisations/invitation", "/accounts/invitation"} {
+		b.sends("Siri", path, "key", b.id().String(), "email", "vera@example.org").is(t, 403, nil)
+	}
+	b.addressesNothing()
+}
+
+// sentBy are the pages that a professional's forms lead to, for what they show: look-ups, refusals with what was filled in, slips.
+func (h *house) sentBy(g viewer, lang string) (all []visit) {
+	send := func(path string, fields ...string) {
+		form := url.Values{"lang": {lang}}
+		for i := 0; i+1 < len(fields); i += 2 {
+			form.Set(fields[i], fields[i+1])
+		}
+		all = append(all, h.open(g, path, form))
+	}
+	send("/overview", "show", "yes")
+	send("/overview", "search", "ZZZZZZ")
+	send("/overview", "filter", "ends-soon", "order", "end", "show", "yes")
+	for _, handle := range g.shared {
+		path := "/clients/" + handle
+		for _, purpose := range []string{"before-appointment", "workload", "effect"} {
+			send(path, "purpose", purpose, "since", "2025-03-03")
+		}
+		send(path, "purpose", "effect", "all", "yes")
+		send(path+"/content", "content", "", "task", "Les")
+		send(path+"/notes", "text", "Ring 91 23 45 67")
+		send(path+"/corrections", "text", "ola@example.no")
+		send(path+"/register/gad-7", "item1", "2")
+		send(path+"/register/answer", "text", "Vi snakket om det.")
+	}
+	send("/clients/new", "key", "0123456789abcdef"+lang)
+	return all
+}
+
+// The pages that forms lead to are built like those that are opened.
+func TestSentPagesOfProfessionals(t *testing.T) {
+	h := newHouse(t)
+	ids := h.ids()
+	for _, role := range []domain.Role{domain.RoleProfessional, domain.RoleSuperuser} {
+		for _, lang := range page.Languages {
+			for _, v := range h.sentBy(h.as(role), lang) {
+				if v.status >= 500 || v.status == http.StatusUnauthorized {
+					t.Errorf("%v: %d", v, v.status)
+				}
+				checkPage(t, v, lang)
+				h.checkIDs(v, ids)
+			}
+		}
+	}
 }
 
 // After a change of code, no page that a professional sees holds the later label; and no page holds an id of the ledger's own but the

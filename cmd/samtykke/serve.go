@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -33,6 +35,7 @@ type serveCmd struct {
 	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"Certificate with its chain, as PEM. Read anew when it changes."`
 	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"Its key."`
 	BehindProxy bool   `help:"A proxy in front ends TLS, and nobody else can reach this address: the last entry of X-Forwarded-For is then whom attempts are counted by."`
+	PublicURL   string `name:"public-url" placeholder:"URL" help:"Where people come, such as https://selvhjelp.example.no; it stands on the slip of a new client. As the request came, if not given."`
 	Dev         bool   `help:"For trying out, on this machine only: the clock can be set with POST /dev/clock, and a demo's logins are shown."`
 }
 
@@ -52,6 +55,10 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	if logins != nil && !c.Dev {
 		return usage("%s is a demo, whose passwords are known to everybody: serve it with --dev", c.Data)
 	}
+	public, err := publicURL(c.PublicURL)
+	if err != nil {
+		return err
+	}
 	w, err := c.world()
 	if err != nil {
 		return err
@@ -70,10 +77,12 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 		log.Warn("the last write had not ended", slog.Any("cut", cut))
 	}
 	s.start()
+	service := s.service(c.TLSCert != "" || c.BehindProxy)
+	service.PublicURL = public
 	server, err := web.Listen(web.Config{
 		Listen: c.Listen, TLSCert: c.TLSCert, TLSKey: c.TLSKey, BehindProxy: c.BehindProxy, Dev: c.Dev,
 		Log: log, Clock: w.clock, Random: w.secrets,
-	}, site(s.service(c.TLSCert != "" || c.BehindProxy), dev, logins))
+	}, site(service, dev, logins))
 	if err != nil {
 		return usage("%v", err)
 	}
@@ -92,6 +101,15 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 		return cause
 	}
 	return err
+}
+
+// publicURL checks an address that people are to type: a scheme and a host, and nothing behind them but a slash.
+func publicURL(s string) (string, error) {
+	u, err := url.Parse(s)
+	if s != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.TrimSuffix(s, "/") != u.Scheme+"://"+u.Host) {
+		return "", usage("--public-url is a scheme and a host, such as https://selvhjelp.example.no")
+	}
+	return strings.TrimSuffix(s, "/"), nil
 }
 
 // world is the data directory's, which is made where there is none yet.

@@ -56,7 +56,7 @@ const Prefix = "/api/v1"
 // Description is where the OpenAPI description is.
 const Description = "/api/openapi.json"
 
-// An API serves the routes. All fields but Secure are needed.
+// An API serves the routes. All fields but Secure and PublicURL are needed.
 type API struct {
 	Desk     *desk.Desk
 	Auditor  func(ledger.Caller) *audit.Auditor // who asks, for one person
@@ -64,6 +64,8 @@ type API struct {
 	Limits   *signin.Limits
 	Texts    text.Catalogue
 	Secure   bool // browsers come by HTTPS
+
+	PublicURL string // where people come, scheme and host, for what is printed; "": as the request says
 
 	answers *answers
 	checks  checks
@@ -82,7 +84,7 @@ var (
 )
 
 // Routes are all there are.
-var Routes = slices.Concat(sessionRoutes, clientRoutes, professionalRoutes, auditorRoutes, employeeRoutes)
+var Routes = slices.Concat(sessionRoutes, clientRoutes, professionalRoutes, auditorRoutes, employeeRoutes, listRoutes)
 
 // Register adds the routes to a router.
 func (a *API) Register(to *mux.Router) {

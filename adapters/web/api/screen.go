@@ -36,6 +36,8 @@ type Reply struct {
 	Body   []byte
 	Name   string // that a browser keeps the body under, as a file; "" shows it
 	To     string // where to go on, by a new request that reads
+
+	Render func() ([]byte, error) // makes the page once more, from what it shows: to measure what that takes
 }
 
 // GoTo sends the browser on.

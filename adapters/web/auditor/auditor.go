@@ -13,7 +13,8 @@
 //
 // An answer can be given as the ledger stood at an instant. The form has two fields for it, which always count together: the
 // instant (none: now), and a slider that goes back from it by so many days, at most to the beginning of the period asked for.
-// Both are sent without a script and mean the same with one.
+// Both are sent without a script and mean the same with one. About one client, they say of which instant the client's state is
+// told; what is drawn and listed is the period.
 //
 // # Files
 //
@@ -65,12 +66,29 @@ func (f form[T]) sheet(r *api.Request) (api.Reply, error) { return f.show(r, f.b
 
 // show shows the page with its answer.
 func (f form[T]) show(r *api.Request, body T) (api.Reply, error) {
-	return page.Show(f.page, page.NewFrame(r, f.title), body)
+	return page.Show(f.page, frame(r, f.title), body)
 }
 
-// again shows the form with what was filled in, and why that gave no answer.
+// frame is that of a page, which says by name who is signed in.
+func frame(r *api.Request, title page.Key) page.Frame {
+	f := page.NewFrame(r, title)
+	if name := r.StaffName(); name != "" {
+		f.Who = name + ", " + f.Who
+	}
+	return f
+}
+
+// again shows the form with what was filled in, and why that gave no answer. A failure is not the form's matter: it comes back.
 func (f form[T]) again(r *api.Request, q question, err error) (api.Reply, error) {
-	return page.Again(r, f.page, f.title, f.blank(r, q), err)
+	problem := r.Refuse(err)
+	if problem.Status >= http.StatusInternalServerError {
+		return api.Reply{}, err
+	}
+	in := frame(r, f.title)
+	in.Problem = page.Words(in.Lang, problem)
+	reply, err := page.Show(f.page, in, f.blank(r, q))
+	reply.Status = problem.Status
+	return reply, err
 }
 
 // later keeps what was filled in while password and one-time code are given in another window.

@@ -19,7 +19,7 @@ import (
 // may is what these pages call of a request: what reads, and leaves no trace but the question; and what tells of the request itself.
 var may = []string{
 	"WhoSaw", "ListRefused", "Why", "StateAt", "History", "OpenFeed", "ReadFeed",
-	"Form", "Part", "Path", "Lang", "Now",
+	"Form", "Part", "Path", "Lang", "Now", "StaffName", "Refuse",
 }
 
 // The package reads by construction: of a request, which here is always called r, it uses nothing but the names above.

@@ -1,6 +1,7 @@
 package auditor
 
 import (
+	"cmp"
 	"html/template"
 	"time"
 
@@ -14,15 +15,16 @@ import (
 // oneClient is the page with one client over time.
 type oneClient struct {
 	Q      question
+	Slider slider
 	Answer *story
 }
 
-var clientForm = form[oneClient]{page.Must[oneClient](files, "client"), "auditor.client", func(_ *api.Request, q question) oneClient {
-	return oneClient{Q: q}
+var clientForm = form[oneClient]{page.Must[oneClient](files, "client"), "auditor.client", func(r *api.Request, q question) oneClient {
+	return oneClient{Q: q, Slider: newSlider(r, q)}
 }}
 
-// perClient is how many look-ups the picture and the table beside it show.
-const perClient = 100
+// perClient is how many look-ups the picture and the table beside it show at a time.
+const perClient = 20
 
 // A story is a client's consent over a period, with who looked, and how the client stood at one instant.
 type story struct {
@@ -30,8 +32,9 @@ type story struct {
 	From, To time.Time
 	Picture  template.HTML
 	Turns    []turn
-	Rows     []row
-	More     bool // there are look-ups that are not shown
+	answer            // who looked
+	Later    bool     // it is not the first page of these
+	Whole    question // for a file of all of them
 	Standing *standing
 	At       time.Time // of the standing
 }
@@ -70,22 +73,21 @@ func askClient(r *api.Request) (api.Reply, error) {
 	if err != nil {
 		return clientForm.again(r, q, err)
 	}
-	id := h.Client.String()
-	looked, err := r.WhoSaw(api.WhoSaw{Reason: q.Reason, Client: id, From: p.from, To: p.to, AuditPage: api.AuditPage{Limit: perClient}})
+	id, part := h.Client.String(), which(r, perClient)
+	looked, err := r.WhoSaw(api.WhoSaw{Reason: q.Reason, Client: id, From: p.from, To: p.to, AuditPage: part})
 	if err != nil {
 		return clientForm.again(r, q, err)
 	}
 	lang := r.Lang()
 	s := &story{
-		Label: h.Label, From: h.From, To: h.To, At: r.Now(), Turns: turns(lang, h), Rows: sightings(lang, looked.Rows), More: looked.Next > 0,
+		Label: cmp.Or(h.Label, id), From: h.From, To: h.To, At: r.Now(), Turns: turns(lang, h), Later: part.After > 0, Whole: q,
+		answer: answer{Rows: sightings(lang, looked.Rows), Next: looked.Next, Upto: looked.Upto, Fixed: q.fixed(p)},
 	}
-	if s.Label == "" {
-		s.Label = id
+	s.Whole.Known = "" // the instant is the standing's, not the ledger's
+	if p.known != nil {
+		s.At = *p.known
 	}
-	if p.at != nil {
-		s.At = *p.at
-	}
-	stood, err := r.StateAt(api.StateAt{Reason: q.Reason, Client: id, At: p.at})
+	stood, err := r.StateAt(api.StateAt{Reason: q.Reason, Client: id, At: p.known})
 	switch {
 	case err == nil:
 		s.Standing = inWords(lang, stood)
@@ -93,7 +95,7 @@ func askClient(r *api.Request) (api.Reply, error) {
 		return clientForm.again(r, q, err)
 	}
 	s.Picture = timeline(lang, h, looked.Rows, s.At)
-	return clientForm.show(r, oneClient{Q: q, Answer: s})
+	return clientForm.show(r, oneClient{Q: q, Slider: newSlider(r, q), Answer: s})
 }
 
 func turns(lang string, h audit.History) []turn {

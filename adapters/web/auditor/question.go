@@ -16,7 +16,6 @@ type question struct {
 	Client, Professional, Organisation string
 	From, To                           string // days, the last one included
 	Known, Back                        string // an instant, and days before it
-	At                                 string // an instant
 	Reason                             string
 
 	Stale bool // password and one-time code have to be given first
@@ -24,7 +23,7 @@ type question struct {
 
 // A period is what a question means by its days and instants. What is not given is nil.
 type period struct {
-	from, to, known, at *time.Time
+	from, to, known *time.Time
 }
 
 // The forms in which browsers send instants and days.
@@ -38,7 +37,7 @@ func readQuestion(r *api.Request) (question, period, error) {
 	field := func(name string) string { return strings.TrimSpace(r.Form(name)) }
 	q := question{
 		Client: field("client"), Professional: field("professional"), Organisation: field("organisation"),
-		From: field("from"), To: field("to"), Known: field("known"), Back: field("back"), At: field("at"), Reason: field("reason"),
+		From: field("from"), To: field("to"), Known: field("known"), Back: field("back"), Reason: field("reason"),
 	}
 	p, err := q.period(r.Now())
 	if err == nil && q.Reason == "" {
@@ -76,7 +75,7 @@ func (q question) period(now time.Time) (p period, err error) {
 		}
 		return &t
 	}
-	p = period{from: day(q.From, 0), to: day(q.To, 1), known: instant(q.Known), at: instant(q.At)}
+	p = period{from: day(q.From, 0), to: day(q.To, 1), known: instant(q.Known)}
 	back := q.back()
 	if back > 0 || q.Back != "" && q.Back != strconv.Itoa(back) {
 		err = badInput

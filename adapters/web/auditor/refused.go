@@ -27,7 +27,7 @@ func askRefused(r *api.Request) (api.Reply, error) {
 	if as := r.Form("as"); as != "" {
 		return refusedFile(r, q, as, ask)
 	}
-	got, err := ask(which(r))
+	got, err := ask(which(r, perPage))
 	if err != nil {
 		return refusedForm.again(r, q, err)
 	}

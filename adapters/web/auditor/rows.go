@@ -15,6 +15,7 @@ import (
 	"samtykke/adapters/web/api"
 	"samtykke/adapters/web/page"
 	"samtykke/domain"
+	"samtykke/domain/client"
 	"samtykke/domain/oversight"
 )
 
@@ -47,10 +48,18 @@ func word(lang string, of page.Key, w string) string {
 	return w
 }
 
+// purpose is what a look-up was for, in the words that clients and professionals read too, or what a question asked.
+func purpose(lang string, p client.Purpose) string {
+	if key := "word.purpose." + page.Key(p); page.Has(key) {
+		return page.Say(lang, key)
+	}
+	return word(lang, "auditor.purpose.", string(p))
+}
+
 func seen(lang string, s audit.Sighting) row {
 	x := row{
 		Position: s.Position, At: s.At, Who: s.Name, Role: word(lang, "auditor.role.", string(s.Role)), Actor: s.Reader.String(), Of: s.Organisation,
-		Client: s.Label, What: word(lang, "auditor.purpose.", string(s.Purpose)), Allowed: s.Allowed, Why: s.Reason,
+		Client: s.Label, What: purpose(lang, s.Purpose), Allowed: s.Allowed, Why: s.Reason,
 		Basis: word(lang, "auditor.basis.", string(s.Basis)), Rule: s.Rule, Text: s.Text, Grant: s.Grant, Journal: s.Journal,
 	}
 	if x.Client == "" {
@@ -65,7 +74,7 @@ func seen(lang string, s audit.Sighting) row {
 		x.GrantedAt = *s.GrantedAt
 	}
 	for _, k := range s.Kinds {
-		x.Kinds = append(x.Kinds, word(lang, "auditor.kind.", string(k)))
+		x.Kinds = append(x.Kinds, word(lang, "word.kind.", string(k)))
 	}
 	return x
 }
@@ -91,16 +100,16 @@ type answer struct {
 
 // How much is shown on a page, and how much a file holds at most. It is read in pages as large as the interface gives.
 const (
-	perPage  = 50
+	perPage  = 40
 	perFile  = 1000
 	mostRows = 10_000
 )
 
-// which is the part of an answer that the form asks for.
-func which(r *api.Request) api.AuditPage {
+// which is the part of an answer that the form asks for, with so many rows.
+func which(r *api.Request, rows int) api.AuditPage {
 	after, _ := strconv.ParseUint(r.Form("after"), 10, 64)
 	upto, _ := strconv.ParseUint(r.Form("upto"), 10, 64)
-	return api.AuditPage{After: after, Upto: upto, Limit: perPage}
+	return api.AuditPage{After: after, Upto: upto, Limit: rows}
 }
 
 // whole reads all pages of an answer.

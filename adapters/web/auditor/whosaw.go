@@ -31,7 +31,7 @@ func askWhoSaw(r *api.Request) (api.Reply, error) {
 	if as := r.Form("as"); as != "" {
 		return whoSawFile(r, q, as, ask)
 	}
-	got, err := ask(which(r))
+	got, err := ask(which(r, perPage))
 	if err != nil {
 		return whoSawForm.again(r, q, err)
 	}

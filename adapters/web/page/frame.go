@@ -84,8 +84,9 @@ func who(lang string, s api.Session) string {
 
 // Show makes a page the answer.
 func Show[T any](p *Page[T], f Frame, body T) (api.Reply, error) {
-	b, err := p.Render(f, body)
-	return api.Reply{Body: b}, err
+	render := func() ([]byte, error) { return p.Render(f, body) }
+	b, err := render()
+	return api.Reply{Body: b, Render: render}, err
 }
 
 // Words says in the reader's language why something was refused: by its code, or in the words of who refused it.

@@ -2,37 +2,32 @@ package professional
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"time"
 
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/content"
 	"samtykke/adapters/web/page"
 	"samtykke/domain"
 	"samtykke/domain/client"
+	"samtykke/domain/journal"
 )
 
 // A purpose is one of those that a professional looks for, and what it shows.
 type purpose struct {
-	name, hint page.Key
-	kinds      []client.Kind
+	hint  page.Key
+	kinds []client.Kind
 }
 
 var purposes = map[client.Purpose]purpose{
-	client.Appointment: {"professional.purpose-appointment", "professional.purpose-appointment-hint",
-		[]client.Kind{client.Scores, client.Progress, client.Use, client.Answers}},
-	client.Workload: {"professional.purpose-workload", "professional.purpose-workload-hint",
-		[]client.Kind{client.Scores, client.Progress, client.Use, client.Notes}},
-	client.Effect: {"professional.purpose-effect", "professional.purpose-effect-hint",
-		[]client.Kind{client.Scores, client.Ratings}},
+	client.Appointment: {"professional.purpose-appointment-hint", []client.Kind{client.Scores, client.Progress, client.Use, client.Answers}},
+	client.Workload:    {"professional.purpose-workload-hint", []client.Kind{client.Scores, client.Progress, client.Use, client.Notes}},
+	client.Effect:      {"professional.purpose-effect-hint", []client.Kind{client.Scores, client.Ratings}},
 }
 
 var allKinds = []client.Kind{client.Scores, client.Progress, client.Use, client.Answers, client.Ratings, client.Notes}
-
-var kindNames = map[client.Kind]page.Key{
-	client.Scores: "professional.kind-scores", client.Progress: "professional.kind-progress", client.Use: "professional.kind-use",
-	client.Answers: "professional.kind-answers", client.Ratings: "professional.kind-ratings", client.Notes: "professional.kind-notes",
-}
 
 // look is what somebody wants to see of a client, and for what.
 type look struct {
@@ -67,12 +62,28 @@ type clientBody struct {
 	Since         domain.Date
 	Shown         *shown // nil: nothing was looked up
 	Typed         typedForms
+	Programme     programme
 }
 
 // choice is one of several.
 type choice struct {
 	Value, Text, Hint string
 	Chosen            bool
+}
+
+// programme is what there is to send, and to answer, with the one that is chosen.
+type programme struct{ Parts, Tasks []choice }
+
+func programmeOf(lang, chosen string) (p programme) {
+	for _, part := range content.Parts() {
+		c := choice{Value: part.ID, Text: part.In[lang].Name, Chosen: part.ID == chosen}
+		if part.Task {
+			p.Tasks = append(p.Tasks, c)
+		} else {
+			p.Parts = append(p.Parts, c)
+		}
+	}
+	return p
 }
 
 // typedForms are what was typed in a form that was refused. Open names it.
@@ -93,10 +104,10 @@ const sinceDays = 28
 func bodyOf(r *api.Request, c api.Client, l look) clientBody {
 	b := clientBody{
 		Handle: c.Handle.String(), Label: c.Label, Until: lastDay(c), Asked: c.Asked,
-		Since: cmp.Or(l.since, domain.DateOf(r.Now()).AddDays(-sinceDays)),
+		Since: cmp.Or(l.since, domain.DateOf(r.Now()).AddDays(-sinceDays)), Programme: programmeOf(r.Lang(), ""),
 	}
 	for _, p := range []client.Purpose{client.Appointment, client.Workload, client.Effect} {
-		b.Purposes = append(b.Purposes, choice{string(p), say(r, purposes[p].name), say(r, purposes[p].hint), p == l.purpose})
+		b.Purposes = append(b.Purposes, choice{string(p), word(r.Lang(), "word.purpose.", p), say(r, purposes[p].hint), p == l.purpose})
 	}
 	return b
 }
@@ -121,7 +132,7 @@ func lookUp(r *api.Request) (api.Reply, error) {
 		return api.Reply{}, err
 	}
 	b := bodyOf(r, c, l)
-	b.Shown = layOut(r, l, out.Registrations)
+	b.Shown = layOut(r.Lang(), l, out.Registrations, domain.DateOf(r.Now()))
 	f := page.NewFrame(r, "professional.client-title")
 	f.Recorded = true
 	return page.Show(clientPage, f, b)
@@ -138,7 +149,7 @@ func clientAgain(r *api.Request, t typedForms, l look, why error) (api.Reply, er
 		return api.Reply{}, err
 	}
 	b := bodyOf(r, c, l)
-	b.Typed = t
+	b.Typed, b.Programme = t, programmeOf(r.Lang(), t.Content)
 	return again(r, clientPage, "professional.client-title", pathOf(r), b, why)
 }
 
@@ -151,10 +162,30 @@ func pathOf(r *api.Request) string { return "/clients/" + r.ID("handle").String(
 
 func sendContent(r *api.Request) (api.Reply, error) {
 	t := typedForms{Open: "content", Content: typed(r, "content"), Task: typed(r, "task")}
-	if _, err := r.SendContent(api.Send{Content: t.Content, Task: t.Task}); err != nil {
+	err := sendable(t)
+	if err == nil {
+		_, err = r.SendContent(api.Send{Content: t.Content, Task: t.Task})
+	}
+	if err != nil {
 		return clientAgain(r, t, look{}, err)
 	}
 	return api.GoTo(pathOf(r) + "?done=content-sent")
+}
+
+// sendable refuses what is not in the programme, and a task that tells who somebody is (C14).
+func sendable(t typedForms) error {
+	if _, ok := content.Find(t.Content); !ok {
+		return incomplete
+	}
+	return unnamed(t.Task)
+}
+
+// unnamed refuses a text that tells who somebody is.
+func unnamed(text string) error {
+	if journal.Identifying(text) != "" {
+		return web.NewProblem(http.StatusUnprocessableEntity, journal.TellsWho, "The text tells who somebody is.")
+	}
+	return nil
 }
 
 func writeNote(r *api.Request) (api.Reply, error) {

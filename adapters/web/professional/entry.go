@@ -7,6 +7,7 @@ import (
 
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/content"
 	"samtykke/adapters/web/page"
 	"samtykke/domain/journal"
 )
@@ -20,6 +21,7 @@ type entryBody struct {
 	Difficulty                *item
 	Highest                   int
 	Task, Text                string
+	Programme                 programme
 }
 
 // item is one question that is answered by a number.
@@ -40,6 +42,7 @@ func entryOf(r *api.Request, c api.Client) (entryBody, error) {
 	b := entryBody{Handle: c.Handle.String(), Label: c.Label, Form: r.Part("form"), Shares: lastDay(c) != 0, Entered: r.Form("entered")}
 	if b.Form == answerForm {
 		b.Name, b.Task, b.Text = say(r, "professional.entry-answer"), typed(r, "task"), typed(r, "text")
+		b.Programme = programmeOf(r.Lang(), b.Task)
 		return b, nil
 	}
 	i := journal.Instrument(b.Form)
@@ -47,7 +50,7 @@ func entryOf(r *api.Request, c api.Client) (entryBody, error) {
 	if !ok {
 		return b, web.NewProblem(http.StatusNotFound, "not-found", "There is no such form.")
 	}
-	b.Name, b.Highest = instrument(r, i), f.Highest
+	b.Name, b.Highest = word(r.Lang(), "word.instrument.", i), f.Highest
 	for n := range f.Items {
 		b.Items = append(b.Items, itemOf(r, "item"+strconv.Itoa(n+1), n+1, f.Highest))
 	}
@@ -82,8 +85,8 @@ func entry(r *api.Request) (api.Reply, error) {
 	return page.Show(entryPage, page.NewFrame(r, "professional.entry-title"), b)
 }
 
-// incomplete is why a form with answers missing is not taken. It does not come to the door: nothing would be entered, and the client's
-// log would hold a look-up that led to nothing.
+// incomplete is why a form with answers missing is not taken. It does not come to the door, nor does a text that tells who somebody is:
+// nothing would be entered, and the client's log would hold a look-up that led to nothing.
 var incomplete = web.NewProblem(http.StatusUnprocessableEntity, "incomplete", "Every question takes an answer.")
 
 // enter puts what was filled in into the client's journal. It takes a live yes and is a look-up.
@@ -110,8 +113,11 @@ func enter(r *api.Request) (api.Reply, error) {
 func (b entryBody) send(r *api.Request) error {
 	entered := journal.Entered(b.Entered)
 	if b.Form == answerForm {
-		if b.Entered == "" || b.Task == "" || b.Text == "" {
+		if _, ok := content.Find(b.Task); !ok || b.Entered == "" || b.Text == "" {
 			return incomplete
+		}
+		if err := unnamed(b.Text); err != nil {
+			return err
 		}
 		_, err := r.AnswerFor(api.AnswerFor{Entered: entered, Answer: api.Answer{Task: b.Task, Text: b.Text}})
 		return err
@@ -139,6 +145,7 @@ type nothing struct{}
 // slipBody is what is handed to a new client, once. The label is the first group of the code.
 type slipBody struct {
 	Handle, Label, Rest string
+	Address             string // where to sign in
 	Advice              []advice
 }
 
@@ -167,7 +174,7 @@ func registerClient(r *api.Request) (api.Reply, error) {
 	if err != nil {
 		return api.Reply{}, err
 	}
-	b := slipBody{Handle: s.Handle.String(), Label: s.Label, Rest: s.Code[min(len(s.Label), len(s.Code)):]}
+	b := slipBody{Handle: s.Handle.String(), Label: s.Label, Rest: s.Code[min(len(s.Label), len(s.Code)):], Address: r.Address()}
 	for _, lang := range page.Languages {
 		b.Advice = append(b.Advice, advice{lang, page.Say(lang, "professional.slip-title"), []string{
 			page.Say(lang, "professional.slip-use"), page.Say(lang, "professional.slip-keep"), page.Say(lang, "professional.slip-choose"),

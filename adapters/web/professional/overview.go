@@ -88,7 +88,7 @@ func overview(r *api.Request) (api.Reply, error) {
 		}
 		if c.Shown != nil {
 			b.LookUps++
-			row.Shown = summarise(r, *c.Shown, today)
+			row.Shown = summarise(r.Lang(), *c.Shown, today)
 		}
 		b.Rows = append(b.Rows, row)
 	}
@@ -163,7 +163,7 @@ func endsOn(c api.Client) domain.Date {
 }
 
 // summarise shows in a row what was looked up.
-func summarise(r *api.Request, reg api.Registrations, today domain.Date) *summary {
+func summarise(lang string, reg api.Registrations, today domain.Date) *summary {
 	s := &summary{}
 	if u := reg.Use; u != nil && u.LastLogin != nil {
 		s.LastUse = *u.LastLogin
@@ -179,7 +179,7 @@ func summarise(r *api.Request, reg api.Registrations, today domain.Date) *summar
 	if n := len(reg.Scores); n > 0 {
 		last := reg.Scores[n-1]
 		s.LastForm, s.Overdue = last.At, overdue(last.At, today)
-		s.Trend = trendOf(r, last.Instrument, reg.Scores)
+		s.Trend = trendOf(lang, last.Instrument, reg.Scores)
 	}
 	if f := lastAsking(reg.Scores); f != nil && f.Safety {
 		s.Safety = f.At
@@ -190,13 +190,13 @@ func summarise(r *api.Request, reg api.Registrations, today domain.Date) *summar
 // sparkPoints is how many scores a row draws: the first, the last, and some between.
 const sparkPoints = 8
 
-func trendOf(r *api.Request, i journal.Instrument, forms []api.Form) *trend {
+func trendOf(lang string, i journal.Instrument, forms []api.Form) *trend {
 	c := curveOf(i, forms)
 	first, last := c.Points[0], c.Points[len(c.Points)-1]
-	t := &trend{Instrument: instrument(r, i), First: first.Score, Last: last.Score, Count: len(c.Points)}
+	t := &trend{Instrument: page.Say(lang, shortNames[i]), First: first.Score, Last: last.Score, Count: len(c.Points)}
 	for _, f := range forms {
 		if f.Instrument == i {
-			t.Severity = severity(r, f.Severity)
+			t.Severity = severity(lang, f.Severity)
 		}
 	}
 	c.Points = thinned(c.Points)

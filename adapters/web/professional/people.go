@@ -20,6 +20,7 @@ type person struct {
 	ID                string
 	Name              string // "" where the data were erased
 	Active, Superuser bool
+	Last              bool // the only superuser there is, who has to stay (C05)
 	Details           api.Details
 }
 
@@ -98,7 +99,7 @@ func addPerson(r *api.Request) (api.Reply, error) {
 
 // showInvitation shows both parts of an invitation, as the answer to the form that made it.
 func showInvitation(r *api.Request, name, email string, i api.Invitation, back string, backText page.Key) (api.Reply, error) {
-	f := page.NewFrame(r, "professional.invitation-title")
+	f := frame(r, "professional.invitation-title")
 	f.Path = back
 	return page.Show(invitationPage, f, invitationBody{name, email, i.Invitation, i.Confirmation, i.Until, back, say(r, backText)})
 }
@@ -114,7 +115,18 @@ func readPerson(r *api.Request) (person, error) {
 	if i < 0 || id == (domain.ID{}) {
 		return person{}, web.NewProblem(http.StatusNotFound, "not-found", "There is nobody by that number on the list.")
 	}
-	return personOf(list.Professionals[i]), nil
+	p := personOf(list.Professionals[i])
+	p.Last = p.Superuser && superusersIn(list.Professionals) == 1
+	return p, nil
+}
+
+func superusersIn(all []api.Professional) (n int) {
+	for _, p := range all {
+		if p.Active && p.Superuser {
+			n++
+		}
+	}
+	return n
 }
 
 func personPath(r *api.Request) string { return "/professionals/" + r.ID("professional").String() }

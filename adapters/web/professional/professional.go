@@ -25,8 +25,17 @@
 //
 // # Reliable change
 //
-// Of a score it is said whether it has changed by more than chance would explain, by published limits (see reliable). Where no limit is
-// published, nothing is said.
+// Of a score it is said whether it has changed by more than the form's own uncertainty, by published limits (see reliable). Where no
+// limit is published, nothing is said.
+//
+// # Who somebody is
+//
+// No page has a field for a client's name, and what is written in free text is refused where it tells who somebody is (C14).
+//
+// # The service's own staff
+//
+// An employee sees organisations with their superusers, and the service's own staff, to invite them anew. That a list was opened is on
+// record. People are named in a form by the e-mail address that the list shows: no id of the ledger's own is on these pages.
 package professional
 
 import (
@@ -78,17 +87,33 @@ var Screens = []api.Screen{
 	{Method: "POST", Path: "/professionals/{professional}/deactivation", Roles: superusers, Serve: deactivate},
 	{Method: "POST", Path: "/professionals/{professional}/reactivation", Roles: superusers, Serve: reactivate},
 
-	{Method: "GET", Path: "/organisations", Roles: employees, Serve: newOrganisation},
-	{Method: "POST", Path: "/organisations", Roles: employees, Serve: registerOrganisation},
-	{Method: "GET", Path: "/accounts", Roles: employees, Serve: newAccount},
-	{Method: "POST", Path: "/accounts", Roles: employees, Serve: employ},
+	{Method: "GET", Path: "/organisations", Roles: employees, Serve: organisations},
+	{Method: "GET", Path: "/organisations/new", Roles: employees, Serve: newOrganisation},
+	{Method: "POST", Path: "/organisations/new", Roles: employees, Serve: registerOrganisation},
+	{Method: "POST", Path: "/organisations/invitation", Roles: employees, Serve: inviteFrom("/organisations", "professional.to-organisations")},
+	{Method: "GET", Path: "/accounts", Roles: employees, Serve: accounts},
+	{Method: "GET", Path: "/accounts/new", Roles: employees, Serve: newAccount},
+	{Method: "POST", Path: "/accounts/new", Roles: employees, Serve: employ},
+	{Method: "POST", Path: "/accounts/invitation", Roles: employees, Serve: inviteFrom("/accounts", "professional.to-accounts")},
 }
+
+// word is what a word of the ledger's is called in a language, by a message that clients and auditors read too.
+func word[T ~string](lang string, of page.Key, w T) string { return page.Say(lang, of+page.Key(w)) }
 
 // say is a message in the reader's language.
 func say(r *api.Request, key page.Key, with ...any) string { return page.Say(r.Lang(), key, with...) }
 
 // typed is a field of the form, without what stands around it.
 func typed(r *api.Request, name string) string { return strings.TrimSpace(r.Form(name)) }
+
+// frame is that of a page, which says by name who is signed in.
+func frame(r *api.Request, title page.Key) page.Frame {
+	f := page.NewFrame(r, title)
+	if name := r.StaffName(); name != "" {
+		f.Who = name + ", " + f.Who
+	}
+	return f
+}
 
 // again shows a page with the reason why a form on it was not taken. Its path is where the page itself can be opened. A failure is not
 // the form's matter, and comes back.
@@ -97,7 +122,7 @@ func again[T any](r *api.Request, p *page.Page[T], title page.Key, path string, 
 	if problem.Status >= http.StatusInternalServerError {
 		return api.Reply{}, err
 	}
-	f := page.NewFrame(r, title)
+	f := frame(r, title)
 	f.Path, f.Problem = path, page.Words(r.Lang(), problem)
 	reply, err := page.Show(p, f, body)
 	reply.Status = problem.Status

@@ -25,6 +25,22 @@ func serviceName(r *api.Request, s string) string {
 	return s
 }
 
+// organisationsBody are all organisations.
+type organisationsBody struct{ Organisations []listedOrganisation }
+
+type listedOrganisation struct {
+	api.ListedOrganisation
+	For string // the service, in words
+}
+
+// accountsBody are the service's own staff.
+type accountsBody struct{ Accounts []listedAccount }
+
+type listedAccount struct {
+	api.ListedAccount
+	As string // the role, in words
+}
+
 // newOrganisationBody is the form for an organisation with its first superuser.
 type newOrganisationBody struct {
 	Services []choice
@@ -39,6 +55,8 @@ type newAccountBody struct {
 }
 
 var (
+	organisationsPage   = page.Must[organisationsBody](files, "organisations")
+	accountsPage        = page.Must[accountsBody](files, "accounts")
 	newOrganisationPage = page.Must[newOrganisationBody](files, "new-organisation")
 	newAccountPage      = page.Must[newAccountBody](files, "new-account")
 )
@@ -50,8 +68,50 @@ func servicesWith(r *api.Request, chosen string) (all []choice) {
 	return all
 }
 
+// organisations lists them, which is on record.
+func organisations(r *api.Request) (api.Reply, error) {
+	list, err := r.ListOrganisations(api.None{})
+	if err != nil {
+		return api.Reply{}, err
+	}
+	var b organisationsBody
+	for _, o := range list.Organisations {
+		b.Organisations = append(b.Organisations, listedOrganisation{o, serviceName(r, o.Service)})
+	}
+	return page.Show(organisationsPage, frame(r, "professional.organisations-title"), b)
+}
+
+// accounts lists the service's own staff, which is on record.
+func accounts(r *api.Request) (api.Reply, error) {
+	list, err := r.ListAccounts(api.None{})
+	if err != nil {
+		return api.Reply{}, err
+	}
+	var b accountsBody
+	for _, ended := range []bool{false, true} { // those who have left stand last
+		for _, a := range list.Accounts {
+			if a.Ended == ended {
+				b.Accounts = append(b.Accounts, listedAccount{a, say(r, accountNames[a.Role])})
+			}
+		}
+	}
+	return page.Show(accountsPage, frame(r, "professional.accounts-title"), b)
+}
+
+// inviteFrom invites somebody on a list anew, by the e-mail address that stands there.
+func inviteFrom(list string, back page.Key) func(*api.Request) (api.Reply, error) {
+	return func(r *api.Request) (api.Reply, error) {
+		email := typed(r, "email")
+		i, err := r.InviteAgain(api.InviteAgain{Email: email})
+		if err != nil {
+			return api.Reply{}, err
+		}
+		return showInvitation(r, "", email, i, list, back)
+	}
+}
+
 func newOrganisation(r *api.Request) (api.Reply, error) {
-	return page.Show(newOrganisationPage, page.NewFrame(r, "professional.new-organisation-title"), newOrganisationBody{Services: servicesWith(r, "")})
+	return page.Show(newOrganisationPage, frame(r, "professional.new-organisation-title"), newOrganisationBody{Services: servicesWith(r, "")})
 }
 
 func registerOrganisation(r *api.Request) (api.Reply, error) {
@@ -62,30 +122,30 @@ func registerOrganisation(r *api.Request) (api.Reply, error) {
 		out, err = r.RegisterOrganisation(api.RegisterOrganisation{Service: r.Form("service"), Contact: b.Contact, Superuser: b.Details})
 	}
 	if err != nil {
-		return page.Again(r, newOrganisationPage, "professional.new-organisation-title", b, err)
+		return again(r, newOrganisationPage, "professional.new-organisation-title", r.Path(), b, err)
 	}
 	return showInvitation(r, b.Details.FirstName+" "+b.Details.LastName, b.Details.Email, out.Invitation,
 		"/organisations", "professional.to-organisations")
 }
 
-// accountRoles are those of the service's own staff, with what each may.
-var accountRoles = []struct {
-	role       domain.Role
-	name, hint page.Key
-}{
-	{domain.RoleAuditor, "professional.account-auditor", "professional.account-auditor-hint"},
-	{domain.RoleEmployee, "professional.account-employee", "professional.account-employee-hint"},
+var accountNames = map[domain.Role]page.Key{
+	domain.RoleAuditor: "professional.account-auditor", domain.RoleEmployee: "professional.account-employee",
+}
+
+// accountHints say what somebody in a role may do.
+var accountHints = map[domain.Role]page.Key{
+	domain.RoleAuditor: "professional.account-auditor-hint", domain.RoleEmployee: "professional.account-employee-hint",
 }
 
 func rolesWith(r *api.Request, chosen domain.Role) (all []choice) {
-	for _, a := range accountRoles {
-		all = append(all, choice{string(a.role), say(r, a.name), say(r, a.hint), a.role == chosen})
+	for _, role := range []domain.Role{domain.RoleAuditor, domain.RoleEmployee} {
+		all = append(all, choice{string(role), say(r, accountNames[role]), say(r, accountHints[role]), role == chosen})
 	}
 	return all
 }
 
 func newAccount(r *api.Request) (api.Reply, error) {
-	return page.Show(newAccountPage, page.NewFrame(r, "professional.new-account-title"), newAccountBody{Roles: rolesWith(r, "")})
+	return page.Show(newAccountPage, frame(r, "professional.new-account-title"), newAccountBody{Roles: rolesWith(r, "")})
 }
 
 func employ(r *api.Request) (api.Reply, error) {
@@ -100,7 +160,7 @@ func employ(r *api.Request) (api.Reply, error) {
 		out, err = r.Employ(api.Employ{Role: role, Name: b.Name, Email: b.Email})
 	}
 	if err != nil {
-		return page.Again(r, newAccountPage, "professional.new-account-title", b, err)
+		return again(r, newAccountPage, "professional.new-account-title", r.Path(), b, err)
 	}
 	return showInvitation(r, b.Name, b.Email, out.Invitation, "/accounts", "professional.to-accounts")
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"samtykke/adapters/web/api"
+	"samtykke/adapters/web/content"
 	"samtykke/adapters/web/page"
 	"samtykke/domain"
 	"samtykke/domain/client"
@@ -17,60 +18,76 @@ import (
 // instruments are in the order in which they are shown.
 var instruments = []journal.Instrument{journal.PHQ9, journal.GAD7, journal.CheckIn}
 
-// reliable is by how many points a sum has to change before the change is taken for more than the form's own uncertainty. They are the
-// limits of NHS Talking Therapies (IAPT), which come of the index of Jacobson and Truax (1991): NHS Talking Therapies for anxiety and
+// reliable is by how many points a sum has to change before the change is taken for more than the form's own uncertainty, by the
+// index of Jacobson and Truax (1991): 1.96 times the standard error of a difference, SD × √2 × √(1 − reliability), and the next
+// whole point above. The limits are those that NHS Talking Therapies (IAPT) uses and publishes: NHS Talking Therapies for anxiety and
 // depression manual; Gyani, Shafran, Layard, Clark: Enhancing recovery rates: lessons from year one of IAPT, Behaviour Research and
-// Therapy 51 (2013) 597-606. Of the service's own form no limit is published.
+// Therapy 51 (2013) 597-606. Other samples give other limits: Bischoff et al. (2020) come to 6 for the GAD-7. Of the service's own
+// form no limit is published.
 var reliable = map[journal.Instrument]int{journal.PHQ9: 6, journal.GAD7: 4}
 
-var instrumentNames = map[journal.Instrument]page.Key{
-	journal.PHQ9: "professional.instrument-phq-9", journal.GAD7: "professional.instrument-gad-7", journal.CheckIn: "professional.instrument-check-in",
+// A verdict is what may be said of a change; none where no limit is published.
+type verdict string
+
+const (
+	better    verdict = "better"
+	worse     verdict = "worse"
+	uncertain verdict = "uncertain" // it may be chance
+)
+
+// judge says what a change from one sum to another comes to. In forms with a limit, lower is better.
+func judge(i journal.Instrument, first, last int) verdict {
+	switch limit := reliable[i]; {
+	case limit == 0:
+		return ""
+	case first-last >= limit:
+		return better
+	case last-first >= limit:
+		return worse
+	}
+	return uncertain
 }
 
-var severityNames = map[journal.Severity]page.Key{
-	journal.Minimal: "professional.severity-minimal", journal.Mild: "professional.severity-mild", journal.Moderate: "professional.severity-moderate",
-	journal.ModeratelySevere: "professional.severity-moderately-severe", journal.Severe: "professional.severity-severe",
+// shortNames are for where room is scarce.
+var shortNames = map[journal.Instrument]page.Key{
+	journal.PHQ9: "professional.short-phq-9", journal.GAD7: "professional.short-gad-7", journal.CheckIn: "professional.short-check-in",
 }
 
 var enteredNames = map[journal.Entered]page.Key{
-	journal.ByClient: "professional.entered-client", journal.Together: "professional.entered-together", journal.OnBehalf: "professional.entered-on-behalf",
+	journal.Together: "professional.entered-together", journal.OnBehalf: "professional.entered-on-behalf",
 }
 
-// instrument is the form's name in words.
-func instrument(r *api.Request, i journal.Instrument) string { return say(r, instrumentNames[i]) }
-
 // severity is the band in words; "" where the form has none.
-func severity(r *api.Request, s journal.Severity) string {
+func severity(lang string, s journal.Severity) string {
 	if s == "" {
 		return ""
 	}
-	return say(r, severityNames[s])
+	return word(lang, "word.severity.", s)
 }
 
 // shown is what a look-up shows, as the page lays it out. A section that the look-up did not ask for is not there.
 type shown struct {
-	Purpose    string // in words
-	Kinds      string // in words
-	Since      domain.Date
-	Safety     *safety
-	Scores     bool
-	LastForm   time.Time
-	Days       int // since then
-	Overdue    bool
-	Forms      []form
-	Changes    []change
-	Progress   bool
-	Resume     string
-	Sent       []sent
-	Content    []content
-	Use        *use
-	Answers    *answers
-	Ratings    bool
-	Rated      []api.GivenRating
-	Average    float64
-	Notes      bool
-	Written    []note
-	Everything bool
+	Purpose  string // in words
+	Kinds    string // in words
+	Since    domain.Date
+	Safety   *safety
+	Scores   bool
+	LastForm time.Time
+	Days     int // since then
+	Overdue  bool
+	Forms    []form
+	Changes  []change
+	Progress bool
+	Resume   string
+	Sent     []sent
+	Content  []part
+	Use      *use
+	Answers  *answers
+	Ratings  bool
+	Rated    []rated
+	Average  float64
+	Notes    bool
+	Written  []note
 }
 
 // safety is a form whose question on thoughts of death or self-harm was not answered with 0.
@@ -83,7 +100,7 @@ type safety struct {
 type form struct {
 	At                            time.Time
 	Instrument, Severity, Entered string
-	Score                         int
+	Score, Of                     int // so many points of so many
 	Items                         string
 	Difficulty                    string // "" where it was not asked or not answered
 	Safety, New                   bool
@@ -91,29 +108,37 @@ type form struct {
 
 // change is an instrument over time: from the first form to the last.
 type change struct {
-	Instrument                  string
-	Count                       int
-	First, Last                 form
-	Points                      int // by so many it fell; below 0: it rose
-	Rose                        int
-	Limit                       int // of reliable change; 0: none is published
-	Better, Worse, HigherIsWell bool
-	Chart                       template.HTML
-	Forms                       []form
+	Instrument   string
+	Count        int
+	First, Last  form
+	Fell, Rose   int // by so many points; below 0: the other way
+	Verdict      verdict
+	HigherIsWell bool
+	Chart        template.HTML
+	Forms        []form // the last one first
 }
 
 // sent is what was sent, with what the client has done with it since.
 type sent struct {
-	api.SentContent
-	Opened, Finished time.Time
-	New              bool
+	Name, Task string
+	At         time.Time
+	Done       done
+	New        bool
 }
 
-// content is what the client opened.
-type content struct {
-	api.OpenedContent
-	Done time.Time // zero: not finished
-	New  bool
+// part is one of the programme that the client opened.
+type part struct {
+	ID, Name string
+	Done     done
+	New      bool
+}
+
+// done is how far the client is; zero times: not yet.
+type done struct{ Opened, Finished time.Time }
+
+type rated struct {
+	Name string
+	api.GivenRating
 }
 
 type use struct {
@@ -146,23 +171,22 @@ type note struct {
 }
 
 // layOut makes what was looked up a page.
-func layOut(r *api.Request, l look, reg api.Registrations) *shown {
-	today := domain.DateOf(r.Now())
-	s := &shown{Purpose: say(r, purposes[l.purpose].name), Since: l.since, Everything: l.all}
+func layOut(lang string, l look, reg api.Registrations, today domain.Date) *shown {
+	s := &shown{Purpose: word(lang, "word.purpose.", l.purpose), Since: l.since}
 	var words []string
 	for _, k := range l.kinds {
-		words = append(words, say(r, kindNames[k]))
+		words = append(words, word(lang, "word.kind.", k))
 		switch k {
 		case client.Scores:
-			s.layScores(r, reg.Scores, l, today)
+			s.layScores(lang, reg.Scores, l, today)
 		case client.Progress:
-			s.layProgress(reg.Progress, l)
+			s.layProgress(lang, reg.Progress, l)
 		case client.Use:
 			s.layUse(reg.Use)
 		case client.Answers:
 			s.Answers = &answers{Corrections: reg.Corrections}
 			for _, a := range slices.Backward(reg.Answers) {
-				given := givenAnswer{a.At, a.Task, a.Text, enteredWords(r, a.Entered), l.isNew(a.At)}
+				given := givenAnswer{a.At, taskName(lang, a.Task), a.Text, enteredWords(lang, a.Entered), l.isNew(a.At)}
 				if given.New || len(s.Answers.Given) < lastAnswers {
 					s.Answers.Given = append(s.Answers.Given, given)
 				} else {
@@ -170,7 +194,7 @@ func layOut(r *api.Request, l look, reg api.Registrations) *shown {
 				}
 			}
 		case client.Ratings:
-			s.layRatings(reg.Ratings)
+			s.layRatings(lang, reg.Ratings)
 		case client.Notes:
 			s.Notes, s.Written = true, latest(reg.Notes)
 		}
@@ -179,7 +203,15 @@ func layOut(r *api.Request, l look, reg api.Registrations) *shown {
 	return s
 }
 
-func (s *shown) layScores(r *api.Request, all []api.Form, l look, today domain.Date) {
+// taskName is what an answer is to: a part of the programme, or what a professional called it.
+func taskName(lang, task string) string {
+	if _, ok := content.Find(task); ok {
+		return content.Name(lang, task)
+	}
+	return task
+}
+
+func (s *shown) layScores(lang string, all []api.Form, l look, today domain.Date) {
 	s.Scores = true
 	if n := len(all); n > 0 {
 		s.LastForm, s.Days = all[n-1].At, daysSince(all[n-1].At, today)
@@ -194,11 +226,11 @@ func (s *shown) layScores(r *api.Request, all []api.Form, l look, today domain.D
 		}
 	}
 	if l.purpose == client.Appointment || l.all {
-		s.Forms = lastForms(r, all, l)
+		s.Forms = lastForms(lang, all, l)
 	}
 	if l.purpose == client.Effect || l.all {
 		for _, i := range instruments {
-			if c := changeOf(r, i, all); c != nil {
+			if c := changeOf(lang, i, all); c != nil {
 				s.Changes = append(s.Changes, *c)
 			}
 		}
@@ -206,25 +238,27 @@ func (s *shown) layScores(r *api.Request, all []api.Form, l look, today domain.D
 }
 
 // lastForms gives the last form of each instrument, and those that are new.
-func lastForms(r *api.Request, all []api.Form, l look) (forms []form) {
+func lastForms(lang string, all []api.Form, l look) (forms []form) {
 	seen := map[journal.Instrument]bool{}
 	for _, f := range slices.Backward(all) {
 		if !seen[f.Instrument] || l.isNew(f.At) {
-			forms = append(forms, formOf(r, f, l.isNew(f.At)))
+			forms = append(forms, formOf(lang, f, l.isNew(f.At)))
 		}
 		seen[f.Instrument] = true
 	}
 	return forms
 }
 
-func formOf(r *api.Request, f api.Form, isNew bool) form {
+func formOf(lang string, f api.Form, isNew bool) form {
 	items := make([]string, len(f.Items))
 	for i, n := range f.Items {
 		items[i] = strconv.Itoa(n)
 	}
+	kind := journal.Forms[f.Instrument]
 	out := form{
-		At: f.At, Instrument: instrument(r, f.Instrument), Severity: severity(r, f.Severity), Score: f.Score,
-		Items: strings.Join(items, ", "), Safety: f.Safety, New: isNew, Entered: enteredWords(r, f.Entered),
+		At: f.At, Instrument: word(lang, "word.instrument.", f.Instrument), Severity: severity(lang, f.Severity),
+		Score: f.Score, Of: kind.Items * kind.Highest, Items: strings.Join(items, ", "), Safety: f.Safety, New: isNew,
+		Entered: enteredWords(lang, f.Entered),
 	}
 	if f.Difficulty != nil {
 		out.Difficulty = strconv.Itoa(*f.Difficulty)
@@ -233,59 +267,57 @@ func formOf(r *api.Request, f api.Form, isNew bool) form {
 }
 
 // enteredWords says who entered something; "" where it was the client itself.
-func enteredWords(r *api.Request, e journal.Entered) string {
-	if e == journal.ByClient {
-		return ""
+func enteredWords(lang string, e journal.Entered) string {
+	if key, ok := enteredNames[e]; ok {
+		return page.Say(lang, key)
 	}
-	return say(r, enteredNames[e])
+	return ""
 }
 
 // changeOf compares the first form of an instrument with the last; nil: none was filled in.
-func changeOf(r *api.Request, i journal.Instrument, all []api.Form) *change {
-	c := &change{Instrument: instrument(r, i), Limit: reliable[i], HigherIsWell: i == journal.CheckIn}
+func changeOf(lang string, i journal.Instrument, all []api.Form) *change {
+	c := &change{Instrument: word(lang, "word.instrument.", i), HigherIsWell: i == journal.CheckIn}
 	for _, f := range all {
 		if f.Instrument == i {
-			c.Forms = append(c.Forms, formOf(r, f, false))
+			c.Forms = append(c.Forms, formOf(lang, f, false))
 		}
 	}
 	if c.Count = len(c.Forms); c.Count == 0 {
 		return nil
 	}
 	c.First, c.Last = c.Forms[0], c.Forms[c.Count-1]
-	c.Points = c.First.Score - c.Last.Score
-	c.Rose = -c.Points
-	c.Better, c.Worse = c.Limit > 0 && c.Points >= c.Limit, c.Limit > 0 && c.Rose >= c.Limit
+	c.Fell, c.Rose = c.First.Score-c.Last.Score, c.Last.Score-c.First.Score
+	c.Verdict = judge(i, c.First.Score, c.Last.Score)
 	if c.Count > 1 {
-		lang := r.Lang()
-		c.Chart = curveOf(i, all).Chart(lang, say(r, "professional.chart", "Instrument", c.Instrument),
-			say(r, "professional.from-to", "From", c.First.Score, "FromDate", page.Date(lang, domain.DateOf(c.First.At)),
+		c.Chart = curveOf(i, all).Chart(lang, page.Say(lang, "professional.chart", "Instrument", c.Instrument),
+			page.Say(lang, "professional.from-to", "From", c.First.Score, "FromDate", page.Date(lang, domain.DateOf(c.First.At)),
 				"To", c.Last.Score, "ToDate", page.Date(lang, domain.DateOf(c.Last.At))))
 	}
 	slices.Reverse(c.Forms)
 	return c
 }
 
-func (s *shown) layProgress(p *api.Progress, l look) {
+func (s *shown) layProgress(lang string, p *api.Progress, l look) {
 	s.Progress = true
 	if p == nil {
 		return
 	}
-	s.Resume = p.Resume
+	if p.Resume != "" {
+		s.Resume = content.Name(lang, p.Resume)
+	}
 	for _, c := range slices.Backward(p.Content) {
-		x := content{OpenedContent: c, New: l.isNew(c.Opened)}
+		x := part{ID: c.Content, Name: content.Name(lang, c.Content), Done: done{Opened: c.Opened}, New: l.isNew(c.Opened)}
 		if c.Finished != nil {
-			x.Done, x.New = *c.Finished, x.New || l.isNew(*c.Finished)
+			x.Done.Finished, x.New = *c.Finished, x.New || l.isNew(*c.Finished)
 		}
 		s.Content = append(s.Content, x)
 	}
 	for _, x := range slices.Backward(p.Sent) {
-		done := sent{SentContent: x, New: l.isNew(x.At)}
-		for _, c := range s.Content {
-			if c.Content == x.Content {
-				done.Opened, done.Finished = c.Opened, c.Done
-			}
+		y := sent{Name: content.Name(lang, x.Content), Task: x.Task, At: x.At, New: l.isNew(x.At)}
+		if i := slices.IndexFunc(s.Content, func(c part) bool { return c.ID == x.Content }); i >= 0 {
+			y.Done = s.Content[i].Done
 		}
-		s.Sent = append(s.Sent, done)
+		s.Sent = append(s.Sent, y)
 	}
 }
 
@@ -301,11 +333,11 @@ func (s *shown) layUse(u *api.Used) {
 	}
 }
 
-func (s *shown) layRatings(all []api.GivenRating) {
+func (s *shown) layRatings(lang string, all []api.GivenRating) {
 	s.Ratings = true
 	stars := 0
 	for _, g := range slices.Backward(all) {
-		s.Rated = append(s.Rated, g)
+		s.Rated = append(s.Rated, rated{content.Name(lang, g.Content), g})
 		stars += g.Stars
 	}
 	if len(all) > 0 {
