@@ -24,6 +24,8 @@ type benchCmd struct {
 	Only    []string `enum:"disk,replay,sealed,open,decide,overview,tick" placeholder:"NAME,..." help:"Measure only these: ${enum}."`
 	HTTP    bool     `name:"http" help:"Measure the interface instead: look-ups, grants and withdrawals over TCP on this machine."`
 	Law6    bool     `name:"law6" help:"Measure instead whether the time of an answer tells who is not there."`
+	Pages   bool     `name:"pages" help:"Measure instead every page that people come to: the whole request, rendering alone, and the size."`
+	Visits  int      `default:"200" placeholder:"N" help:"How many times --pages asks for each page."`
 	Calls   int      `default:"100000" placeholder:"N" help:"How many timed calls --law6 takes for look-ups, and as many again for codes."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 	Profile string   `placeholder:"FILE" help:"Write a profile of where the processor's time goes; read it with go tool pprof."`
@@ -56,6 +58,9 @@ func (c *benchCmd) sections() []benchSection {
 	if c.Law6 {
 		asked = append(asked, benchSection{"law6", (*bench).lawSix})
 	}
+	if c.Pages {
+		asked = append(asked, benchSection{"pages", (*bench).byPage})
+	}
 	if asked != nil {
 		return asked
 	}
@@ -73,10 +78,13 @@ func (c *benchCmd) Run(env *surroundings) (err error) {
 		b.note = func(what string) { fmt.Fprintf(env.stderr, "samtykke: measuring: %s\n", what) }
 	}
 	if b.calls == 0 {
-		b.calls = c.Calls
+		b.calls, b.visits = c.Calls, c.Visits
 	}
 	if b.calls < 100 {
 		return usage("--calls goes from 100")
+	}
+	if b.visits < 1 {
+		return usage("--visits goes from 1")
 	}
 	if b.events < 1000 || b.clients < 10 || b.clients > b.events/10 {
 		return usage("--events goes from 1000, and --clients from 10 to a tenth of that")
@@ -102,7 +110,7 @@ func (c *benchCmd) Run(env *surroundings) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if !c.HTTP && !c.Law6 {
+	if !c.HTTP && !c.Law6 && !c.Pages {
 		b.said = b.conditions()
 	}
 	for _, s := range c.sections() {
@@ -144,6 +152,8 @@ type extent struct {
 	calls           int // timed ones whose answers must not be told apart by it
 	passwords       int // the same, where each costs a password's hash
 	strangers       int // of each kind
+	lives, weeks    int // clients of the demo whose pages are asked for, and how long they live
+	visits          int // of each page
 }
 
 func fullExtent(events, clients int) extent {
@@ -153,12 +163,13 @@ func fullExtent(events, clients int) extent {
 	return extent{
 		events: events, clients: clients, people: 1536, journal: 40, caseload: 1000, timed: 1_000_000, due: 100,
 		rounds: 5, reads: 3, slice: 150 * time.Millisecond, passwords: 300, strangers: 256,
+		lives: 200, weeks: 60,
 	}
 }
 
 var quickExtent = extent{
 	events: 3000, clients: 100, people: 64, journal: 4, caseload: 20, timed: 500, due: 5, rounds: 1, reads: 1, slice: 4 * time.Millisecond,
-	calls: 300, passwords: 4, strangers: 8,
+	calls: 300, passwords: 4, strangers: 8, lives: 20, weeks: 30, visits: 1,
 }
 
 func (b *bench) conditions() []string {
@@ -271,6 +282,9 @@ func (u unit) show(v float64) string {
 	case chance:
 		return fmt.Sprintf("%.2g", v)
 	case bytesHeld:
+		if v < 1e6 {
+			return fmt.Sprintf("%.3g kB", v/1e3)
+		}
 		return fmt.Sprintf("%.0f MB", v/1e6)
 	}
 	return grouped(v)

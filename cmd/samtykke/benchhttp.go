@@ -67,6 +67,9 @@ type crowd struct {
 	people  *populace
 	ends    []func() error
 	callers []*httpCaller
+
+	at                   string // the server's address
+	atPlain, atNoContent string // of the yardsticks
 }
 
 // An httpCaller asks for the same over and over: it looks up clients as a professional, and answers about sharing as others.
@@ -87,8 +90,7 @@ func (b *bench) newCrowd() (*crowd, error) {
 	p.sys.start()
 	h := &crowd{b: b, people: p}
 	service := p.sys.service(false)
-	at, err := h.serve(site(service, nil, nil))
-	if err != nil {
+	if h.at, err = h.serve(site(service, nil, nil)); err != nil {
 		return nil, err
 	}
 	for c := range most {
@@ -97,13 +99,10 @@ func (b *bench) newCrowd() (*crowd, error) {
 		if k.looks.posts, err = p.looks(b.ctx, service, mine[:each/2]); err == nil {
 			k.shares.posts, err = p.shares(b.ctx, service, mine[each/2:])
 		}
-		if err == nil {
-			k.looks.wire, err = dial(at)
-		}
 		if err != nil {
 			return nil, err
 		}
-		k.shares.wire = k.looks.wire
+		k.plain.posts, k.plainShares.posts = k.looks.posts, k.shares.posts
 		h.callers = append(h.callers, &k)
 	}
 	if err := p.sys.settle(b.ctx); err != nil {
@@ -114,30 +113,39 @@ func (b *bench) newCrowd() (*crowd, error) {
 
 // yardsticks serves what is measured beside: with the status and as many bytes as the server answers.
 func (h *crowd) yardsticks() error {
-	first := h.callers[0]
-	status, body, err := first.looks.wire.ask(first.looks.next())
+	w, err := dial(h.at)
+	if err != nil {
+		return err
+	}
+	status, body, err := w.ask(h.callers[0].looks.next())
 	if err == nil && (status != http.StatusOK || !bytes.Contains(body, []byte(`"scores"`))) {
 		err = fmt.Errorf("a look-up was answered %d, and showed nothing", status)
 	}
-	if err != nil {
+	if err = errors.Join(err, w.conn.Close()); err != nil {
 		return err
 	}
-	looks, err := h.serve(decodeAndAnswer[api.LookUp](status, bytes.Clone(body)))
-	if err != nil {
+	if h.atPlain, err = h.serve(decodeAndAnswer[api.LookUp](status, bytes.Clone(body))); err != nil {
 		return err
 	}
-	shares, err := h.serve(decodeAndAnswer[api.AnswerShare](http.StatusNoContent, nil))
-	if err != nil {
-		return err
-	}
-	for _, k := range h.callers {
-		k.plain.posts, k.plainShares.posts = k.looks.posts, k.shares.posts
-		if k.plain.wire, err = dial(looks); err != nil {
-			return err
+	h.atNoContent, err = h.serve(decodeAndAnswer[api.AnswerShare](http.StatusNoContent, nil))
+	return err
+}
+
+// connect gives as many callers their connections, just before they are used: a server closes those on which nothing comes.
+func (h *crowd) connect(callers int) (err error) {
+	for _, k := range h.callers[:callers] {
+		for _, end := range []struct {
+			wire **wire
+			at   string
+		}{{&k.looks.wire, h.at}, {&k.plain.wire, h.atPlain}, {&k.plainShares.wire, h.atNoContent}} {
+			if *end.wire != nil {
+				continue
+			}
+			if *end.wire, err = dial(end.at); err != nil {
+				return err
+			}
 		}
-		if k.plainShares.wire, err = dial(shares); err != nil {
-			return err
-		}
+		k.shares.wire = k.looks.wire
 	}
 	return nil
 }
@@ -195,6 +203,9 @@ func (h *crowd) measure(callers int) error {
 		{&looked, func(k *httpCaller) *turn { return &k.looks }, http.StatusOK},
 		{&plainShares, func(k *httpCaller) *turn { return &k.plainShares }, http.StatusNoContent},
 		{&shared, func(k *httpCaller) *turn { return &k.shares }, http.StatusNoContent},
+	}
+	if err := h.connect(callers); err != nil {
+		return err
 	}
 	for range h.b.rounds {
 		for _, way := range ways {
