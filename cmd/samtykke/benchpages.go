@@ -40,8 +40,9 @@ func (b *bench) byPage() error {
 		fmt.Sprintf("Pages of a demo of %d clients over %d weeks, in bokmål, asked for one at a time, without a network between.", b.lives, b.weeks),
 		"The whole request: the session is checked, what is looked up is on record (fdatasync), and the page is made.",
 		"Every page that a role's own pages lead to, and those that answer a form and change nothing. Those that only lead on are left out.",
-		fmt.Sprintf("Figure and yardstick, one raw write of %d bytes (fdatasync), take turns, %d times for each page; each is a median.", frameBytes, b.visits),
+		fmt.Sprintf("Each %d times. The yardstick is one raw write of %d bytes (fdatasync) just before; each is a median.", b.visits, frameBytes),
 		"Rendering alone: the same template with the same data once more. Size: the page and the css and js that it loads, not compressed.",
+		"Cores: what one of them costs all cores together, in their own time. What else the machine does moves it less than the rest.",
 	)
 	h, err := b.newReaders()
 	if err != nil {
@@ -344,35 +345,50 @@ func (h *readers) measure(by *benchReader, p benchPage) error {
 		return err
 	}
 	frame, done := make([]byte, frameBytes), make(chan error, 1)
-	var raw, whole, rendering []float64
-	for range h.b.visits {
-		for _, way := range []struct {
-			into *[]float64
-			do   func() error
-		}{
-			{&raw, func() error { return h.raw.append(frame, done) }},
-			{&whole, func() error { return h.ask(h.site, by, p).is(http.StatusOK) }},
-			{&rendering, func() error { _, err := h.made(); return err }},
-		} {
-			took, err := timed(way.do)
-			if err != nil {
-				return err
-			}
-			*way.into = append(*way.into, took)
+	var raw, whole, rendering turns
+	for _, way := range []struct {
+		into *turns
+		do   func() error
+	}{
+		{&raw, func() error { return h.raw.append(frame, done) }},
+		{&whole, func() error { return h.ask(h.site, by, p).is(http.StatusOK) }},
+		{&rendering, func() error { _, err := h.made(); return err }},
+	} {
+		r, err := repeat(h.b.visits, way.do)
+		if err == nil {
+			err = h.sys.settle(h.b.ctx)
 		}
+		if err != nil {
+			return err
+		}
+		*way.into = append(*way.into, r)
 	}
-	line := func(what string, took []float64) benchLine {
+	line := func(what string, t turns) benchLine {
 		return benchLine{
-			Section: "pages: " + cmp.Or(string(by.role), "nobody"), What: what,
-			Figure: median(took), Unit: seconds, Note: "p99 " + seconds.show(quantile(took, 0.99)),
+			Section: "pages: " + cmp.Or(string(by.role), "nobody"), What: what, Figure: t.quantile(0.5), Unit: seconds,
+			Note: fmt.Sprintf("p99 %s, %s", seconds.show(t.quantile(0.99)), t.processor()),
 		}
 	}
 	l := line(p.name, whole)
-	l.Against, l.Yardstick = "raw write", median(raw)
+	l.Against, l.Yardstick = "raw write", raw.quantile(0.5)
 	h.b.add(l, nil)
 	h.b.add(line(p.name+": rendering", rendering), &aim{most: renderingAtMost})
 	h.b.add(benchLine{Section: l.Section, What: p.name + ": size", Figure: float64(size), Unit: bytesHeld}, &aim{most: pageAtMost})
 	return nil
+}
+
+// repeat does the same so many times, one after the other.
+func repeat(times int, do func() error) (r round, err error) {
+	worked := processor()
+	for range times {
+		took, err := timed(do)
+		if err != nil {
+			return r, err
+		}
+		r.took = append(r.took, took)
+	}
+	r.processor = (processor() - worked) / float64(times)
+	return r, nil
 }
 
 // size is how many bytes a browser loads for a page, and leaves in made how the page was made.

@@ -89,18 +89,27 @@ var sheets = []struct {
 	{"on paper", 718, 1, "print", []string{prints}},
 }
 
-// on shows the page on a sheet, to somebody who wants no motion, and gives what is wrong with it.
-func (b *browser) on(width int64, scale float64, media string, checks ...string) (wrong []string, err error) {
-	if err := chromedp.Do(b.ctx, chromedp.EmulateViewport(width, 400, chromedp.EmulateScale(scale))); err != nil {
-		return nil, err
+// onSheets shows the page on every sheet, to somebody who wants no motion, and gives what is wrong with it.
+func (b *browser) onSheets(visit) (wrong []string, err error) {
+	for _, s := range sheets {
+		if err := chromedp.Do(b.ctx, chromedp.EmulateViewport(s.width, 400, chromedp.EmulateScale(s.scale))); err != nil {
+			return nil, err
+		}
+		_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Media: s.media, Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		found, err := b.asks(`[` + strings.Join(s.checks, `, `) + `].flat()`)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range found {
+			wrong = append(wrong, s.about+" "+w)
+		}
 	}
-	_, err = chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return b.asks(`[` + strings.Join(checks, `, `) + `].flat()`)
+	return wrong, nil
 }
 
 // Every page can be read on a narrow telephone, at twice its size, without motion, on paper and without scripts, and passes the checks of
@@ -125,48 +134,11 @@ func TestPagesForEverybody(t *testing.T) {
 	t.Run("sheets", func(t *testing.T) {
 		t.Parallel()
 		b := newTab(t, browser, different(slices.Clone(all["nb"]), build))
-		b.each(t, func(visit) (wrong []string, err error) {
-			for _, s := range sheets {
-				found, err := b.on(s.width, s.scale, s.media, s.checks...)
-				if err != nil {
-					return nil, err
-				}
-				for _, w := range found {
-					wrong = append(wrong, s.about+" "+w)
-				}
-			}
-			return wrong, nil
-		})
+		b.each(t, b.onSheets)
 	})
-	t.Run("scripts", func(t *testing.T) {
+	t.Run("without scripts", func(t *testing.T) {
 		t.Parallel()
-		b := newTab(t, browser, different(slices.Clone(all["nb"]), visit.page))
-		with := map[string][]string{}
-		b.each(t, func(v visit) (_ []string, err error) {
-			with[v.page()], err = b.asks(holds)
-			return nil, err
-		})
-		_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		scripts := 0
-		b.each(t, func(v visit) ([]string, error) {
-			without, err := b.asks(holds)
-			if err != nil || without[0] != "" && slices.Equal(without, with[v.page()]) {
-				return nil, err
-			}
-			if bytes.Contains(v.body, []byte("<script")) { // notes, and a new code that they are sealed anew with
-				scripts++
-				if strings.Contains(without[0], say("client.notes.no-script")) || strings.Contains(without[0], say("client.code.no-script")) {
-					return nil, nil
-				}
-			}
-			return []string{fmt.Sprintf("without scripts holds %q, and not %q", without, with[v.page()])}, nil
-		})
-		if scripts != 2 {
-			t.Errorf("%d pages need a script, not 2", scripts)
-		}
+		newTab(t, browser, different(slices.Clone(all["nb"]), visit.page)).withoutScripts(t)
 	})
 	t.Run("what is kept", func(t *testing.T) {
 		t.Parallel()
@@ -185,6 +157,36 @@ func TestPagesForEverybody(t *testing.T) {
 			}
 			b.each(t, func(visit) ([]string, error) { return b.asksAxe(wordingRules) })
 		})
+	}
+}
+
+// withoutScripts checks that pages hold the same as with them, but two, which say that they need one: notes that stay on the device,
+// and a new code, which they are sealed anew with.
+func (b *browser) withoutScripts(t *testing.T) {
+	with, scripts := map[string][]string{}, 0
+	b.each(t, func(v visit) (_ []string, err error) {
+		with[v.page()], err = b.asks(holds)
+		return nil, err
+	})
+	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.each(t, func(v visit) ([]string, error) {
+		without, err := b.asks(holds)
+		if err != nil || without[0] != "" && slices.Equal(without, with[v.page()]) {
+			return nil, err
+		}
+		if bytes.Contains(v.body, []byte("<script")) {
+			scripts++
+			if strings.Contains(without[0], say("client.notes.no-script")) || strings.Contains(without[0], say("client.code.no-script")) {
+				return nil, nil
+			}
+		}
+		return []string{fmt.Sprintf("without scripts holds %q, and not %q", without, with[v.page()])}, nil
+	})
+	if scripts != 2 {
+		t.Errorf("%d pages need a script, not 2", scripts)
 	}
 }
 

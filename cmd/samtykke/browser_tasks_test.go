@@ -227,7 +227,7 @@ func newCodeWithAnOldWindowOpen(o *online) {
 	ada, elsewhere := o.client("Ada"), o.client("Ada")
 	ada.follow(`nav a[href="/notes"]`)
 	unlock(ada, old)
-	write(ada, note)
+	jot(ada, note)
 	before := ada.stored().Local["samtykke.notes"]
 
 	ada.follow(`nav a[href="/settings"]`)
@@ -283,7 +283,7 @@ func unlock(d *device, code string) {
 	d.does(chromedp.WaitVisible(chromedp.CSS("#opened")))
 }
 
-func write(d *device, note string) {
+func jot(d *device, note string) {
 	d.t.Helper()
 	d.fill("#new-note", note)
 	d.press("#add-button")
@@ -408,7 +408,7 @@ func notesOnTheDevice(o *online) {
 	ada := o.client("Ada")
 	ada.follow(`nav a[href="/notes"]`)
 	unlock(ada, code)
-	write(ada, note)
+	jot(ada, note)
 
 	kept := fmt.Sprint(ada.stored())
 	for _, clear := range []string{note, "Fjelltur", code, strings.ReplaceAll(code, "-", ""), base64.StdEncoding.EncodeToString([]byte(note))} {

@@ -1,5 +1,5 @@
-// Command mutants plants deliberate mistakes, one at a time, and sees that the test named for each fails. Nothing in the
-// working tree is changed: the compiler reads the mistaken file through an overlay.
+// Command mutants plants deliberate mistakes, and sees for each that the test named for it passes without it and fails with it.
+// Nothing in the working tree is changed: the compiler reads the mistaken files through an overlay.
 //
 // A mutant is a file *.mutant beside this one: a header, the exact text that it replaces, and what it puts there.
 //
@@ -12,6 +12,10 @@
 //	...
 //	--- new
 //	...
+//
+// All mistakes are built at once, since to build anew for each would take most of the time. What a mistake changes, a function's body or
+// the value of a package's variable, stands there twice, wrong and right, and the environment variable MUTANT says at run time
+// which mistake is made; without it, none. So a mistake in a constant or a type cannot be planted: plant it where that is used.
 package main
 
 import (
@@ -19,6 +23,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +50,7 @@ func main() {
 	}
 }
 
-// run plants all mutants, or those named.
+// run tries all mutants, or those named.
 func run(names []string) error {
 	files, err := filepath.Glob("testdata/mutants/*.mutant")
 	if err != nil || len(files) == 0 {
@@ -58,20 +66,21 @@ func run(names []string) error {
 			mutants = append(mutants, m)
 		}
 	}
-	if err := sound(mutants); err != nil {
-		return err
-	}
 	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	begun := time.Now()
+	tests, err := build(dir, mutants)
+	if err != nil {
+		return err
+	}
 	slots := make(chan struct{}, runtime.NumCPU())
 	for _, m := range mutants {
 		go func() {
 			slots <- struct{}{}
-			m.outcome <- m.plant(dir)
+			m.outcome <- m.try(tests[m.pkg])
 			<-slots
 		}()
 	}
@@ -86,7 +95,7 @@ func run(names []string) error {
 	}
 	fmt.Printf("%d passed, %d failed in %v\n", len(mutants)-failed, failed, time.Since(begun).Round(time.Second))
 	if failed > 0 {
-		return errors.New("a mistake went unseen, or could not be planted")
+		return errors.New("a mistake went unseen, or a test fails without one")
 	}
 	return nil
 }
@@ -119,53 +128,161 @@ func read(file string) (*mutant, error) {
 	return m, nil
 }
 
-// sound runs all the tests that the mutants name, without a mutant: they pass.
-func sound(mutants []*mutant) error {
-	tests := map[string][]string{}
+// build compiles the tests of every package that a mutant names, with all mutants planted, and gives the program of each. The tag leaves
+// out the tests that bring a browser's whole protocol with them, which no mutant names.
+func build(dir string, mutants []*mutant) (map[string]string, error) {
+	overlay, err := plantAll(dir, mutants)
+	if err != nil {
+		return nil, err
+	}
+	tests := map[string]string{}
 	for _, m := range mutants {
-		tests[m.pkg] = append(tests[m.pkg], m.test)
-	}
-	for pkg, names := range tests {
-		var top []string
-		for _, n := range names {
-			first, _, _ := strings.Cut(n, "/")
-			top = append(top, first)
+		if tests[m.pkg] != "" {
+			continue
 		}
-		if out, err := goTest(pkg, "("+strings.Join(top, "|")+")"); err != nil {
-			return fmt.Errorf("%s fails without any mutant:\n%s", pkg, out)
+		tests[m.pkg] = filepath.Join(dir, fmt.Sprintf("%d.test", len(tests)))
+		c := exec.Command("go", "test", "-c", "-o", tests[m.pkg], "-overlay", overlay, "-vet=off", "-tags=mutants", "-ldflags=-s -w", m.pkg)
+		if out, err := c.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%s cannot be built with the mistakes in it; each can be tried alone, by its name:\n%s", m.pkg, out)
 		}
 	}
-	return nil
+	return tests, nil
 }
 
-// plant puts the mistake in place of the right text, and gives an error unless the test fails.
-func (m *mutant) plant(dir string) error {
-	right, err := os.ReadFile(m.file)
+// switches is a file beside each planted one. A package's variables may need it while the program starts.
+const switches = `package %s
+
+import "os"
+
+func mutantOn(name string) bool { return os.Getenv("MUTANT") == name }
+
+func mutantOr[T any](name string, wrong, right T) T {
+	if mutantOn(name) {
+		return wrong
+	}
+	return right
+}
+`
+
+// plantAll writes the mistaken files, and the overlay that has the compiler read them.
+func plantAll(dir string, mutants []*mutant) (overlay string, err error) {
+	in := map[string][]*mutant{}
+	for _, m := range mutants {
+		in[m.file] = append(in[m.file], m)
+	}
+	replace := map[string]string{}
+	put := func(name string, text []byte) error {
+		path, err := filepath.Abs(name)
+		if err != nil {
+			return err
+		}
+		replace[path] = filepath.Join(dir, strings.ReplaceAll(name, "/", "-"))
+		return os.WriteFile(replace[path], text, 0o600)
+	}
+	for file, planted := range in {
+		text, pkg, wrong := plant(file, planted)
+		err = errors.Join(err, wrong, put(file, text), put(filepath.Join(filepath.Dir(file), "mutants_switches.go"), fmt.Appendf(nil, switches, pkg)))
+	}
+	list, wrong := json.Marshal(map[string]map[string]string{"Replace": replace})
+	if err = errors.Join(err, wrong); err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, list, 0o600)
+}
+
+// plant gives a file's text with the mistakes beside what they stand in place of, and the name of its package.
+func plant(file string, mutants []*mutant) (text []byte, pkg string, err error) {
+	right, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	if n := bytes.Count(right, []byte(m.old)); n != 1 {
-		return fmt.Errorf("the text that it replaces is in %s %d times, not once", m.file, n)
-	}
-	path, err := filepath.Abs(m.file)
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, right, parser.SkipObjectResolution)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	wrong, overlay := filepath.Join(dir, m.name+".go"), filepath.Join(dir, m.name+".json")
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {path: wrong}})
-	if err == nil {
-		err = os.WriteFile(wrong, bytes.Replace(right, []byte(m.old), []byte(m.new), 1), 0o600)
+	before := map[int]string{} // what is put in, by where
+	for _, m := range mutants {
+		at := bytes.Index(right, []byte(m.old))
+		p, ok := around(parsed, at, at+len(m.old))
+		switch n := bytes.Count(right, []byte(m.old)); {
+		case n != 1:
+			err = errors.Join(err, fmt.Errorf("%s: the text that it replaces is in %s %d times, not once", m.name, file, n))
+			continue
+		case !ok:
+			err = errors.Join(err, fmt.Errorf("%s: the text that it replaces is not within a function's body or a variable's value", m.name))
+			continue
+		}
+		wrong := bytes.Replace(right[p.from:p.to], []byte(m.old), []byte(m.new), 1)
+		switch p.what {
+		case value:
+			before[p.from] += fmt.Sprintf("mutantOr(%q, %s, ", m.name, wrong)
+			before[p.to] += ")"
+		case bodyWithResult:
+			before[p.from] += fmt.Sprintf("\nif mutantOn(%q) {%s}\n", m.name, wrong)
+		case body:
+			before[p.from] += fmt.Sprintf("\nif mutantOn(%q) {%s\nreturn }\n", m.name, wrong)
+		}
 	}
-	if err == nil {
-		err = os.WriteFile(overlay, list, 0o600)
+	done := 0
+	for _, at := range slices.Sorted(maps.Keys(before)) {
+		text = append(append(text, right[done:at]...), before[at]...)
+		done = at
 	}
-	if err != nil {
-		return err
+	return append(text, right[done:]...), parsed.Name.Name, err
+}
+
+// A place is what stands twice, by offsets in its file: what is between the braces of a function, or the value of a variable.
+type place struct {
+	what     int
+	from, to int
+}
+
+const (
+	body = iota
+	bodyWithResult
+	value
+)
+
+// around finds the place that has all the text from one offset to another.
+func around(file *ast.File, from, to int) (place, bool) {
+	var all []place
+	add := func(what int, begin, end token.Pos) {
+		all = append(all, place{what, int(begin - file.FileStart), int(end - file.FileStart)})
 	}
-	out, err := goTest(m.pkg, m.test, "-overlay="+overlay)
+	for _, d := range file.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			what := body
+			if d.Type.Results != nil {
+				what = bodyWithResult
+			}
+			add(what, d.Body.Lbrace+1, d.Body.Rbrace)
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				if v, ok := s.(*ast.ValueSpec); ok && d.Tok == token.VAR && len(v.Values) == 1 {
+					add(value, v.Values[0].Pos(), v.Values[0].End())
+				}
+			}
+		}
+	}
+	i := slices.IndexFunc(all, func(p place) bool { return p.from <= from && to <= p.to })
+	if i < 0 {
+		return place{}, false
+	}
+	return all[i], true
+}
+
+// try runs the test without the mistake and with it.
+func (m *mutant) try(program string) error {
+	out, err := m.runTest(program, "")
 	switch {
-	case err == nil && bytes.Contains(out, []byte("no tests to run")):
+	case err != nil:
+		return fmt.Errorf("%s fails without any mistake:\n%s", m.test, out)
+	case bytes.Contains(out, []byte("no tests to run")):
 		return fmt.Errorf("there is no test %s in %s", m.test, m.pkg)
+	}
+	switch out, err = m.runTest(program, m.name); {
 	case err == nil:
 		return fmt.Errorf("%s does not see that %s", m.test, m.why)
 	case !bytes.Contains(out, []byte("--- FAIL: "+m.test)):
@@ -174,10 +291,10 @@ func (m *mutant) plant(dir string) error {
 	return nil
 }
 
-// goTest runs one test, or subtest, of a package. The tag leaves out the tests that bring a browser's whole protocol with them,
-// which no mutant names: linking that anew for each would take most of the time.
-func goTest(pkg, test string, flags ...string) ([]byte, error) {
-	name := "^" + strings.ReplaceAll(test, "/", "$/^") + "$"
-	args := append([]string{"test", "-count=1", "-vet=off", "-tags=mutants", "-ldflags=-s -w", "-timeout=2m", "-run", name}, flags...)
-	return exec.Command("go", append(args, pkg)...).CombinedOutput()
+// runTest runs one test, or subtest, with a mistake; "" is none.
+func (m *mutant) runTest(program, mistake string) ([]byte, error) {
+	name := "^" + strings.ReplaceAll(m.test, "/", "$/^") + "$"
+	c := exec.Command(program, "-test.timeout=2m", "-test.run="+name)
+	c.Dir, c.Env = m.pkg, append(os.Environ(), "MUTANT="+mistake)
+	return c.CombinedOutput()
 }
