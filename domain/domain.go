@@ -52,6 +52,8 @@ const (
 	RoleAuditor      Role = "auditor"
 	RoleEmployee     Role = "employee" // the processor's staff
 	RoleSystem       Role = "system"   // time passing
+
+	RoleSafetyManager Role = "safety-manager" // reviews what the processor's staff did
 )
 
 // A Text names the wording that was shown when somebody acted.

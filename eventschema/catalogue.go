@@ -71,6 +71,7 @@ const (
 	OversightStream    Category = "oversight"
 	FeedbackStream     Category = "feedback"
 	StaffStream        Category = "staff"
+	AccessStream       Category = "access"
 )
 
 // Stream gives the name of the stream of that kind and id.
@@ -149,6 +150,11 @@ var rows = []Row{
 	open[client.RestrictionLifted](ClientStream, "client.restriction-lifted", 1),
 	open[client.Deactivated](ClientStream, "client.deactivated", 1),
 	open[client.LookedUp](ClientStream, "lookup.made", 1),
+	open[client.LookUpQuestioned](ClientStream, "lookup.questioned", 1),
+	open[client.LookUpReviewed](ClientStream, "lookup.reviewed", 1),
+	open[client.Erased](ClientStream, "client.erased", 1),
+	open[client.KeyDestroyed](ClientStream, "client.key-destroyed", 1),
+	open[client.Swept](ClientStream, "client.swept", 1),
 
 	sealed[journal.LoggedIn](JournalStream, KeyClient, "journal.logged-in", 1),
 	sealed[journal.TimeSpent](JournalStream, KeyClient, "journal.time-spent", 1),
@@ -167,13 +173,25 @@ var rows = []Row{
 	sealed[organisation.ContactRecorded](OrganisationStream, KeyOrganisation, "organisation.contact-recorded", 1),
 	open[organisation.ProfessionalAdded](OrganisationStream, "professional.added", 1),
 	sealedFor(OrganisationStream, KeyStaff, "professional.named", 1, func(b organisation.ProfessionalNamed) domain.ID { return b.Professional }),
+	sealedFor(OrganisationStream, KeyStaff, "professional.identified", 1, func(b organisation.ProfessionalIdentified) domain.ID { return b.Professional }),
 	open[organisation.RoleChanged](OrganisationStream, "professional.role-changed", 1),
 	open[organisation.ProfessionalDeactivated](OrganisationStream, "professional.deactivated", 1),
 	open[organisation.ProfessionalReactivated](OrganisationStream, "professional.reactivated", 1),
+	open[organisation.ProfessionalErased](OrganisationStream, "professional.erased", 1),
+	open[organisation.ProfessionalKeyDestroyed](OrganisationStream, "professional.key-destroyed", 1),
+	sealed[organisation.RetentionAgreed](OrganisationStream, KeyOrganisation, "organisation.retention-agreed", 1),
+	open[organisation.NamesHidden](OrganisationStream, "organisation.names-hidden", 1),
+	open[organisation.AccessReviewed](OrganisationStream, "organisation.access-reviewed", 1),
 
 	open[oversight.LookUpRefused](RefusedStream, "lookup.refused", 1),
 	open[oversight.Queried](OversightStream, "oversight.queried", 1),
 	open[oversight.SignInRefused](RefusedStream, "signin.refused", 1),
+	open[oversight.AttemptReviewed](RefusedStream, "refused.reviewed", 1),
+
+	open[oversight.AccessOpened](AccessStream, "access.opened", 1),
+	open[oversight.AccessUsed](AccessStream, "access.used", 1),
+	open[oversight.AccessClosed](AccessStream, "access.closed", 1),
+	open[oversight.AccessReviewed](AccessStream, "access.reviewed", 1),
 
 	open[staff.Employed](StaffStream, "staff.employed", 1),
 	sealed[staff.Named](StaffStream, KeyStaff, "staff.named", 1),
@@ -183,6 +201,7 @@ var rows = []Row{
 	sealed[staff.SignedIn](StaffStream, KeyStaff, "staff.signed-in", 1),
 	sealed[staff.SteppedUp](StaffStream, KeyStaff, "staff.stepped-up", 1),
 	sealed[staff.SignedOut](StaffStream, KeyStaff, "staff.signed-out", 1),
+	open[staff.DeclarationSigned](StaffStream, "staff.declaration-signed", 1),
 	open[staff.Ended](StaffStream, "staff.ended", 1),
 }
 

@@ -102,6 +102,10 @@ func TestEvolveTotal(t *testing.T) {
 			case organisation.Body:
 				organisation.Evolve(organisation.State{}, organisation.Event{Body: b})
 			case oversight.Body:
+				if r.Category == AccessStream {
+					oversight.EvolveAccess(oversight.Access{}, oversight.Event{Body: b})
+					break
+				}
 				oversight.Evolve(oversight.State{}, oversight.Event{Body: b})
 			case staff.Body:
 				staff.Evolve(staff.State{}, staff.Event{Body: b})
@@ -155,7 +159,7 @@ func TestNamesAreLiteral(t *testing.T) {
 }
 
 func TestCategories(t *testing.T) {
-	for _, c := range []Category{ClientStream, JournalStream, OrganisationStream, RefusedStream, OversightStream, FeedbackStream, StaffStream} {
+	for _, c := range []Category{ClientStream, JournalStream, OrganisationStream, RefusedStream, OversightStream, FeedbackStream, StaffStream, AccessStream} {
 		got, subject, err := Split(c.Stream(id(7)))
 		if err != nil || got != c || subject != id(7) {
 			t.Errorf("%s is read as %s, %s, %v", c.Stream(id(7)), got, subject, err)

@@ -384,7 +384,9 @@ func TestOwners(t *testing.T) {
 		"client.labelled":               {KeyClient, id(0xc1)},
 		"feedback.given":                {KeyService, ServiceID},
 		"organisation.contact-recorded": {KeyOrganisation, id(0x01)},
+		"organisation.retention-agreed": {KeyOrganisation, id(0x01)},
 		"professional.named":            {KeyStaff, id(0xf1)},
+		"professional.identified":       {KeyStaff, id(0xf1)},
 	}
 	for _, row := range Today.Rows() {
 		_, r := readVector(t, row)

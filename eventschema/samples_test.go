@@ -43,6 +43,11 @@ var samples = []any{
 	client.RestrictionLifted{},
 	client.Deactivated{},
 	client.LookedUp{Basis: client.ByGrant, Purpose: client.Appointment, Kinds: someKinds, Journal: 300, Grant: 3},
+	client.LookUpQuestioned{LookUp: 7, By: id(0xf1)},
+	client.LookUpReviewed{LookUp: 7, By: id(0xf1), Concern: client.AskedByClient, Outcome: client.InOrder},
+	client.Erased{Organisation: id(0x01)},
+	client.KeyDestroyed{},
+	client.Swept{Records: 41},
 
 	journal.LoggedIn{Channel: journal.Web, Browser: "canary-Firefox", System: "canary-Android"},
 	journal.TimeSpent{Content: "canary-søvn-1", Seconds: 754, Clicks: 31},
@@ -71,15 +76,27 @@ var samples = []any{
 		FirstName: "canary", LastName: "canary-Ås", Workplace: "canary-Bergen", Position: "canary-psykolog",
 		Phone: "22 00 00 00", Email: "canary@havglimt.example",
 	}},
+	organisation.ProfessionalIdentified{Professional: id(0xf1), Identity: organisation.IdentityHash{0x1d, 31: 0xe7}},
 	organisation.RoleChanged{Professional: id(0xf1), Superuser: false},
 	organisation.ProfessionalDeactivated{Professional: id(0xf1)},
 	organisation.ProfessionalReactivated{Professional: id(0xf1)},
+	organisation.ProfessionalErased{Professional: id(0xf1)},
+	organisation.ProfessionalKeyDestroyed{Professional: id(0xf1)},
+	organisation.RetentionAgreed{Months: 24, Reason: "canary: instruction of the controller"},
+	organisation.NamesHidden{Hidden: true},
+	organisation.AccessReviewed{},
 
 	oversight.LookUpRefused{
 		Client: id(0xc1), Handle: id(0x8a), Purpose: client.Effect, Kinds: someKinds, Reason: client.NotShared,
 	},
 	oversight.Queried{Query: "export", About: "canary-period", Basis: oversight.Audit, Reason: "canary: yearly audit", Opened: true},
 	oversight.SignInRefused{As: oversight.AsStaff, Account: id(0xf1), Reason: staff.StepUsed},
+	oversight.AttemptReviewed{By: id(0xf1), Concern: client.WasRefused, Outcome: client.Deviation},
+
+	oversight.AccessOpened{Door: oversight.Production, Reason: "canary: no answers are shown since 09:12", Minutes: 90},
+	oversight.AccessUsed{What: "export", About: "canary-period"},
+	oversight.AccessClosed{},
+	oversight.AccessReviewed{Outcome: client.InOrder, Note: "canary: the error was found and mended"},
 
 	staff.Employed{Account: id(0xf2), Role: domain.RoleAuditor},
 	staff.Named{Name: "canary Revisor", Email: "canary@revisjon.example"},
@@ -94,5 +111,6 @@ var samples = []any{
 	staff.SignedIn{Method: staff.PasswordOTP, Step: 59082512},
 	staff.SteppedUp{Method: staff.PasswordOTP, Step: 59082513},
 	staff.SignedOut{},
+	staff.DeclarationSigned{},
 	staff.Ended{},
 }

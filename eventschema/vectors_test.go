@@ -72,13 +72,22 @@ func sampleFact(body any) Fact {
 	case client.FollowUpAsked, client.Lapsed, client.TermsChanged, client.Deactivated:
 		f.Act = domain.Act{At: at, Role: domain.RoleSystem}
 		f.Effective = domain.DateOf(at).Start()
+	case client.KeyDestroyed, client.Swept:
+		f.Act = domain.Act{At: at, Role: domain.RoleSystem}
+	case client.LookUpReviewed, oversight.AttemptReviewed:
+		f.Act = pro
+		f.Act.Actor, f.Act.Role = id(0xf2), domain.RoleSuperuser
 	case client.Registered, client.Labelled, client.LookedUp, journal.Answered, journal.ContentSent, journal.NoteWritten, oversight.LookUpRefused:
 		f.Act = pro
 	case organisation.ProfessionalAdded, organisation.ProfessionalNamed, organisation.RoleChanged,
-		organisation.ProfessionalDeactivated, organisation.ProfessionalReactivated:
+		organisation.ProfessionalDeactivated, organisation.ProfessionalReactivated, organisation.ProfessionalErased,
+		organisation.RetentionAgreed, organisation.NamesHidden, organisation.AccessReviewed:
 		f.Act, f.Rule, f.Subject = pro, rules.General, id(0x01)
 		f.Act.Role = domain.RoleSuperuser
-	case organisation.Registered, organisation.ContactRecorded, journal.CorrectionMade:
+	case organisation.ProfessionalKeyDestroyed:
+		f.Act, f.Rule, f.Subject = domain.Act{At: at, Role: domain.RoleSystem}, rules.General, id(0x01)
+	case organisation.Registered, organisation.ContactRecorded, journal.CorrectionMade, oversight.AccessOpened, oversight.AccessUsed,
+		oversight.AccessClosed:
 		f.Act = domain.Act{At: at, Actor: id(0xe1), Role: domain.RoleEmployee, Session: id(0x5e)}
 		f.Rule = rules.General
 		if row.Category == OrganisationStream {
@@ -87,12 +96,17 @@ func sampleFact(body any) Fact {
 	case oversight.Queried:
 		f.Act = domain.Act{At: at, Actor: id(0xa1), Role: domain.RoleAuditor, Session: id(0x5e)}
 		f.Rule, f.Subject, f.Version = rules.General, id(0x42), 1
+	case oversight.AccessReviewed:
+		f.Act = domain.Act{At: at, Actor: id(0x51), Role: domain.RoleSafetyManager, Session: id(0x5e)}
 	case oversight.SignInRefused: // by nobody, until it is known who it is
 		f.Act = domain.Act{At: at}
 	case staff.Employed, staff.Named, staff.Invited, staff.Ended:
 		f.Act = domain.Act{At: at, Actor: id(0xe1), Role: domain.RoleEmployee, Session: id(0x5e)}
 	case staff.Accepted, staff.Rehashed, staff.SignedIn, staff.SteppedUp, staff.SignedOut:
 		f.Act = domain.Act{At: at, Actor: id(0xf2), Role: domain.RoleAuditor, Session: id(0x5e)}
+	case staff.DeclarationSigned:
+		f.Act = domain.Act{At: at, Actor: id(0xf2), Role: domain.RoleAuditor, Session: id(0x5e)}
+		f.Act.Text = domain.Text{Name: "confidentiality", Version: "2026-11-22", Language: "nb"}
 	case journal.Feedback: // linked to nobody, and known by its day only
 		day := domain.DateOf(at).Start()
 		f.Act = domain.Act{At: day, Text: domain.Text{Name: "evaluation", Version: "2", Language: "nb"}}
@@ -103,6 +117,14 @@ func sampleFact(body any) Fact {
 		f.Rule = rules.General
 	case RefusedStream:
 		f.Rule, f.Subject, f.Version = rules.General, id(0x41), 1
+		if _, behind := body.(oversight.AttemptReviewed); behind {
+			f.Version = 2
+		}
+	case AccessStream:
+		f.Rule, f.Subject = rules.General, id(0xac)
+		if _, first := body.(oversight.AccessOpened); first {
+			f.Version = 1
+		}
 	case StaffStream:
 		f.Rule, f.Subject = rules.General, id(0xf2)
 	}

@@ -15,19 +15,25 @@ type Case struct {
 
 var caseload = View[Case]{
 	Name:    "caseload",
-	Version: 1,
+	Version: 2,
 	Key: func(f *Fact) (domain.ID, bool) {
 		if f.Category != eventschema.ClientStream {
 			return domain.ID{}, false
 		}
-		_, lookup := f.Body.(client.LookedUp)
-		return f.Subject, !lookup // a look-up changes no sharing
+		switch f.Body.(type) {
+		case client.LookedUp, client.LookUpQuestioned, client.LookUpReviewed:
+			return f.Subject, false // these change no sharing
+		}
+		return f.Subject, true
 	},
 	Apply: func(c Case, f *Fact) Case {
-		if f.Closed != nil {
+		c.State = evolve(c.State, f)
+		switch {
+		case c.State.Erased:
+			c.Label = nil
+		case f.Closed != nil:
 			c.Label = f.Closed
 		}
-		c.State = evolve(c.State, f)
 		return c
 	},
 	Group: func(c Case) domain.ID {
@@ -39,9 +45,11 @@ var caseload = View[Case]{
 }
 
 // evolve folds a fact of a client's stream into its state. Views leave out facts that change nothing they show, so the
-// version is the fact's and not a count.
+// version is the fact's and not a count. Nor do they show what the client asks about, and whom, or what came of it.
 func evolve(s client.State, f *Fact) client.State {
 	s.Version = f.Version - 1
 	body, _ := f.Body.(client.Body)
-	return client.Evolve(s, client.Event{Act: f.Act, Effective: f.Effective, Rule: f.Rule, Body: body})
+	s = client.Evolve(s, client.Event{Act: f.Act, Effective: f.Effective, Rule: f.Rule, Body: body})
+	s.Questions, s.Reviewed = nil, nil
+	return s
 }

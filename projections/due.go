@@ -17,7 +17,7 @@ type Dates struct{ State client.State }
 func due(books rules.Books) View[Dates] {
 	return View[Dates]{
 		Name:    "due",
-		Version: 1,
+		Version: 2,
 		Key:     caseload.Key,
 		Apply:   func(d Dates, f *Fact) Dates { return Dates{evolve(d.State, f)} },
 		Due: func(d Dates) domain.Date {
@@ -40,7 +40,7 @@ type Activity struct {
 func idle(books rules.Books) View[Activity] {
 	return View[Activity]{
 		Name:    "idle",
-		Version: 1,
+		Version: 2,
 		Keeping: SealedAtRest,
 		Key: func(f *Fact) (domain.ID, bool) {
 			switch f.Body.(type) {

@@ -16,15 +16,21 @@
 // sealed under the key of the client, or member of staff, whose they are: always, or at rest where the keeper needs to order or
 // find by them in memory. Documents of registrations are sealed always; one function in the program opens them (adapters/views).
 //
+// Documents go with their key: where somebody is erased, whatever is sealed under that key is left out from that fact on, so that
+// nothing depends on whether it was folded while the key was there.
+//
 // # Adding a view
 //
 // Two places: its file with type, key and fold, and its name in All. The tests range over All.
 package projections
 
 import (
+	"cmp"
 	"reflect"
 
 	"samtykke/domain"
+	"samtykke/domain/client"
+	"samtykke/domain/organisation"
 	"samtykke/domain/rules"
 	"samtykke/eventschema"
 )
@@ -69,6 +75,11 @@ type Views struct {
 	Handles       View[Handle]
 	Accounts      View[Account]
 	Invitations   View[domain.ID]
+	Erasures      View[Erasure]
+	Reviews       View[Reader]
+	Accesses      View[Access]
+	Organisations View[Trail]
+	Times         View[Times]
 }
 
 // All gives the views.
@@ -84,6 +95,11 @@ func All(books rules.Books) Views {
 		Handles:       handles,
 		Accounts:      accounts,
 		Invitations:   invitations,
+		Erasures:      erasures,
+		Reviews:       reviews(rules.Review),
+		Accesses:      accesses,
+		Organisations: organisations,
+		Times:         times,
 	}
 }
 
@@ -99,6 +115,39 @@ func (v Views) Each(f func(Fold)) {
 	f(fold(v.Handles))
 	f(fold(v.Accounts))
 	f(fold(v.Invitations))
+	f(fold(v.Erasures))
+	f(fold(v.Reviews))
+	f(fold(v.Accesses))
+	f(fold(v.Organisations))
+	f(fold(v.Times))
+}
+
+// Erased tells whose key a fact is the end of.
+func Erased(f *Fact) (eventschema.Owner, bool) {
+	switch b := f.Body.(type) {
+	case client.Erased, client.KeyDestroyed:
+		return eventschema.Owner{Kind: eventschema.KeyClient, ID: f.Subject}, true
+	case organisation.ProfessionalErased:
+		return eventschema.Owner{Kind: eventschema.KeyStaff, ID: b.Professional}, true
+	case organisation.ProfessionalKeyDestroyed:
+		return eventschema.Owner{Kind: eventschema.KeyStaff, ID: b.Professional}, true
+	}
+	return eventschema.Owner{}, false
+}
+
+// Owner is whose key a document is sealed under; false for a view that is Plain.
+func (v View[V]) Owner(id domain.ID) (eventschema.Owner, bool) {
+	return eventschema.Owner{Kind: cmp.Or(v.Under, eventschema.KeyClient), ID: id}, v.Keeping != Plain
+}
+
+// Drops names the document that is left out from the fact on, or reports false.
+func (v View[V]) Drops(f *Fact) (domain.ID, bool) {
+	gone, ok := Erased(f)
+	if !ok {
+		return domain.ID{}, false
+	}
+	o, sealed := v.Owner(gone.ID)
+	return gone.ID, sealed && o == gone
 }
 
 // A Fold is a view whose documents' type is put away, for what treats all views alike.
@@ -116,6 +165,9 @@ func fold[V any](v View[V]) Fold {
 			if key, ok := v.Key(f); ok {
 				old, _ := docs[key].(V)
 				docs[key] = v.Apply(old, f)
+			}
+			if gone, ok := v.Drops(f); ok {
+				delete(docs, gone)
 			}
 		}
 		return docs

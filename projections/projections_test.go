@@ -86,14 +86,22 @@ func vectors(t *testing.T) (names []string, opened, closed map[string]*Fact) {
 }
 
 // before is what went ahead of a vector's event, so that it finds something to change: the client was registered, and
-// asked for a correction; a restriction that ends had begun. No event goes ahead of itself.
+// asked for a correction; a restriction that ends had begun, a look-up that is reviewed had been asked about, whoever is erased had
+// been added. No event goes ahead of itself.
 func before(next string, facts map[string]*Fact) []*Fact {
 	var past []*Fact
-	for _, name := range []string{"client.registered.v1", "client.labelled.v1", "client.restricted.v1", "journal.correction-asked.v1"} {
+	only := map[string][]string{
+		"client.restricted.v1": {"client.restriction-lifted.v1"}, "lookup.questioned.v1": {"lookup.reviewed.v1"},
+		"professional.added.v1": {"professional.erased.v1", "professional.key-destroyed.v1"},
+	}
+	for _, name := range []string{
+		"client.registered.v1", "client.labelled.v1", "client.restricted.v1", "lookup.questioned.v1", "journal.correction-asked.v1",
+		"professional.added.v1",
+	} {
 		if name == next {
 			break
 		}
-		if name != "client.restricted.v1" || next == "client.restriction-lifted.v1" {
+		if only[name] == nil || slices.Contains(only[name], next) {
 			f := *facts[name]
 			f.Version, f.Position = uint64(len(past)+1), uint64(len(past)+1)
 			past = append(past, &f)
@@ -159,7 +167,8 @@ func TestKeeping(t *testing.T) {
 	want := map[string]Keeping{
 		"caseload": Plain, "due": Plain, "idle": SealedAtRest, "registrations": SealedAlways,
 		"access": Plain, "audit": Plain, "codes": Plain, "handles": Plain,
-		"accounts": SealedAtRest, "invitations": SealedAtRest,
+		"accounts": SealedAtRest, "invitations": SealedAtRest, "erasures": Plain, "reviews": Plain, "accesses": Plain,
+		"organisations": Plain, "times": Plain,
 	}
 	got := map[string]Keeping{}
 	all.Each(func(f Fold) {
@@ -215,7 +224,7 @@ func anyLedger(t *rapid.T) *ledger {
 	domaintest.Client(t, rules.All, rules.AssistertSelvhjelp, domaintest.Noon("2026-01-05"), func(s domaintest.Step) {
 		l.client(s.Events...)
 		own, them := domaintest.AsClient(s.Act.At), domaintest.AsProfessional(s.Act.At)
-		switch rapid.IntRange(0, 12).Draw(t, "between") {
+		switch rapid.IntRange(0, 13).Draw(t, "between") {
 		case 0:
 			l.journal(own, journal.LoggedIn{Channel: journal.Web, Browser: rapid.SampledFrom([]string{"Firefox", "Safari", ""}).Draw(t, "browser")})
 		case 1:
@@ -227,7 +236,7 @@ func anyLedger(t *rapid.T) *ledger {
 		case 4:
 			l.journal(them, journal.Assessed{Instrument: journal.GAD7, Items: []int{1}, Entered: journal.Together}, journal.NoteWritten{Note: domaintest.ID(2)})
 		case 5:
-			l.add(eventschema.RefusedStream, domaintest.ID(byte(len(l.facts))), them, s.Act.At, rules.General, oversight.LookUpRefused{Client: domaintest.ClientID})
+			l.add(eventschema.RefusedStream, domaintest.ID(byte(len(l.facts))), them, s.Act.At, rules.General, oversight.LookUpRefused{Client: domaintest.ClientID, Reason: client.NotRegistered})
 		case 6:
 			l.add(eventschema.OversightStream, domaintest.ID(byte(len(l.facts))), them, s.Act.At, rules.General, oversight.Queried{Query: "who-saw"})
 		case 7:
@@ -242,7 +251,16 @@ func anyLedger(t *rapid.T) *ledger {
 		case 11:
 			l.add(eventschema.OrganisationStream, us, them, s.Act.At, rules.General, rapid.SampledFrom([]organisation.Body{
 				organisation.ProfessionalDeactivated{Professional: pro}, organisation.ProfessionalReactivated{Professional: pro},
+				organisation.ProfessionalErased{Professional: pro}, organisation.ProfessionalKeyDestroyed{Professional: pro},
 			}).Draw(t, "standing"))
+		case 13:
+			id := domaintest.ID(0xac)
+			l.add(eventschema.AccessStream, id, them, s.Act.At, rules.General, rapid.SampledFrom([]oversight.Body{
+				oversight.AccessOpened{Reason: "r", Minutes: 5}, oversight.AccessUsed{What: "w"}, oversight.AccessClosed{}, oversight.AccessReviewed{Outcome: client.InOrder},
+			}).Draw(t, "access"))
+		case 12:
+			l.add(eventschema.RefusedStream, domaintest.ID(0x20), domaintest.AsSuperuser(s.Act.At), s.Act.At, rules.General,
+				oversight.AttemptReviewed{By: pro, Concern: client.WasRefused, Outcome: client.InOrder})
 		}
 	})
 	return l
@@ -264,6 +282,9 @@ func (k *keeper[V]) take(facts ...*Fact) {
 		k.upto = f.Position
 		if key, ok := k.view.Key(f); ok {
 			k.docs[key] = k.view.Apply(k.docs[key], f)
+		}
+		if gone, ok := k.view.Drops(f); ok {
+			delete(k.docs, gone)
 		}
 	}
 }
@@ -319,6 +340,11 @@ func TestViews(t *testing.T) {
 		checkView(t, all.Handles, facts, fold(all.Handles).Run)
 		checkView(t, all.Accounts, facts, fold(all.Accounts).Run)
 		checkView(t, all.Invitations, facts, fold(all.Invitations).Run)
+		checkView(t, all.Erasures, facts, fold(all.Erasures).Run)
+		checkView(t, all.Reviews, facts, fold(all.Reviews).Run)
+		checkView(t, all.Accesses, facts, fold(all.Accesses).Run)
+		checkView(t, all.Organisations, facts, fold(all.Organisations).Run)
+		checkView(t, all.Times, facts, fold(all.Times).Run)
 	})
 }
 
@@ -345,10 +371,17 @@ func TestViewsAgreeWithTheStream(t *testing.T) {
 			if _, ok := all.Idle.Key(f); ok {
 				idle = all.Idle.Apply(idle, f)
 			}
+			if _, ok := all.Idle.Drops(f); ok {
+				idle = Activity{}
+			}
 			want := s
+			want.Questions, want.Reviewed = nil, nil
 			want.Version, want.Active = caseload.State.Version, caseload.State.Active // look-ups left out
-			if caseload.State != want || due.State != caseload.State {
+			if !reflect.DeepEqual(caseload.State, want) || !reflect.DeepEqual(due.State, caseload.State) {
 				t.Fatalf("the sharing (-stream +view):\n%s", cmp.Diff(want, caseload.State))
+			}
+			if idle.State.Questions != nil || idle.State.Reviewed != nil {
+				t.Fatal("the view of idle clients keeps what they ask about")
 			}
 			next, ok := s.NextDue(rules.All)
 			if got := all.Due.Due(due); ok != (got != 0) || ok && got != domain.DateOf(next.Effective) {
@@ -408,7 +441,7 @@ func TestTrails(t *testing.T) {
 		}
 		return got
 	}
-	access, audit := fold(all.Access).Run(l.facts), fold(all.Audit).Run(l.facts)
+	access, audit, offices := fold(all.Access).Run(l.facts), fold(all.Audit).Run(l.facts), fold(all.Organisations).Run(l.facts)
 	for what, c := range map[string]struct {
 		docs map[domain.ID]any
 		id   domain.ID
@@ -418,6 +451,7 @@ func TestTrails(t *testing.T) {
 		"what the professional did": {audit, pro, []string{"seen", "tried", "tried another"}},
 		"what the auditor did":      {audit, domaintest.ID(0xa1), []string{"asked"}},
 		"what the client read":      {audit, domaintest.ClientID, []string{"own"}},
+		"what the organisation did": {offices, us, []string{"seen", "tried", "tried another"}},
 	} {
 		var want []uint64
 		for _, name := range c.want {
@@ -430,6 +464,61 @@ func TestTrails(t *testing.T) {
 	if len(access) != 1 || len(audit) != 3 {
 		t.Errorf("%d access logs, %d audit trails", len(access), len(audit))
 	}
+}
+
+// Within finds every trail event of a period, whatever the order of instants, and no block that has none.
+func TestTimes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		start := domaintest.Noon("2026-01-05")
+		type event struct {
+			position uint64
+			at       time.Time
+		}
+		var events []event
+		var times Times
+		at, p := start, uint64(0)
+		for range rapid.IntRange(0, 4).Draw(t, "blocks")*BlockSize + rapid.IntRange(0, BlockSize).Draw(t, "more") {
+			p++
+			at = at.Add(time.Minute)
+			e := event{p, at}
+			if p%700 == 0 {
+				e.at = at.Add(-24 * time.Hour) // by a clock that was set back
+			}
+			events = append(events, e)
+			times = times.Add(e.position, e.at)
+			if again := times.Add(e.position, start); !reflect.DeepEqual(again, times) {
+				t.Fatal("the same position again changes the times")
+			}
+		}
+		day := func(what string) time.Time {
+			n := rapid.IntRange(-1, 5).Draw(t, what)
+			if n < 0 {
+				return time.Time{}
+			}
+			return start.Add(time.Duration(n) * 24 * time.Hour)
+		}
+		from, to := day("from"), day("to")
+		found := map[uint64]bool{}
+		read := 0
+		for first, final := range times.Within(from, to) {
+			for q := first; q <= final; q++ {
+				found[q] = true
+				read++
+			}
+		}
+		wanted := 0
+		for _, e := range events {
+			if in := !e.at.Before(from) && (to.IsZero() || e.at.Before(to)); in {
+				wanted++
+				if !found[e.position] {
+					t.Fatalf("the event at %d, of %v, is not found", e.position, e.at)
+				}
+			}
+		}
+		if most := wanted + 4*BlockSize; read > most {
+			t.Fatalf("%d events are read for %d", read, wanted)
+		}
+	})
 }
 
 // A trail ignores what it has, whatever comes in whatever order.

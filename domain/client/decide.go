@@ -19,6 +19,19 @@
 // Logins are personal content and stand in the journal. The command that deactivates therefore carries the last login;
 // a live yes implies an act of the client within the last 26 weeks, so an idle client shares with nobody already.
 //
+// # Erasure
+//
+// The client erases everything about itself, and nobody else does. From that event on the client is gone for everybody. Then the
+// system records what it did: the key is destroyed, the sealed bytes are swept, each once and in that order. What stays is this
+// stream without the label: that a client existed under a random id, its consents, who had looked, that it was erased and when.
+//
+// # Restored copies
+//
+// A ledger that is restored from a copy lacks what was recorded since. Endings are kept outside the copies as well, and the system
+// reapplies them, in their order and stamped with the instant from which they took effect: what had ended stays ended. A yes given
+// since is lost with the copy, and only a new act of the client opens access again. An ending ends what was there before it and
+// nothing later, so to reapply it once more changes nothing.
+//
 // # The label
 //
 // The label of the code is an event of this stream and not of the organisation's, because registration is one append:
@@ -77,6 +90,26 @@ type (
 		Kinds   []Kind
 		Journal uint64
 	}
+	// Erase erases everything about the client, for good.
+	Erase struct{}
+	// RecordKeyDestroyed says that the erased client's key is gone.
+	RecordKeyDestroyed struct{}
+	// RecordSwept says that so many records lost their sealed bytes.
+	RecordSwept struct{ Records uint64 }
+	// QuestionLookUp asks the organisation about a look-up at that version, made by By.
+	QuestionLookUp struct {
+		LookUp uint64
+		By     domain.ID
+	}
+	// ReviewLookUp records the outcome of a review of the look-up at that version, made by By.
+	ReviewLookUp struct {
+		LookUp  uint64
+		By      domain.ID
+		Concern Concern
+		Outcome Outcome
+	}
+	// Reapply records an ending once more in a ledger that was restored from a copy made before it.
+	Reapply struct{ Ending Event }
 	// PassTime records what time has brought. LastLogin is the last one in the journal.
 	PassTime struct{ LastLogin time.Time }
 )
@@ -94,6 +127,13 @@ func (LookUp) command()          {}
 func (ReadOwn) command()         {}
 func (PassTime) command()        {}
 
+func (Erase) command()              {}
+func (RecordKeyDestroyed) command() {}
+func (RecordSwept) command()        {}
+func (QuestionLookUp) command()     {}
+func (ReviewLookUp) command()       {}
+func (Reapply) command()            {}
+
 // The codes of refusals.
 const (
 	NotRegistered  = "not-registered"
@@ -106,12 +146,23 @@ const (
 	AlreadyDecided = "already-answered"
 	NothingAsked   = "nothing-asked"
 	NotShared      = "not-shared"
+	NotErased      = "not-erased"
+	NoSuchLookUp   = "no-such-look-up"
+	OwnLookUp      = "own-look-up"
+	WasReviewed    = "already-reviewed"
+	ManyQuestions  = "many-questions"
 )
+
+// MostQuestions is how many look-ups a client has asked about at once, without an answer yet.
+const MostQuestions = 20
 
 // Decider decides for clients under the rulebooks.
 func Decider(books rules.Books) domain.Decider[Command, Event, State] {
 	return domain.Decider[Command, Event, State]{
 		Decide: func(a domain.Act, s State, c Command) ([]Event, error) {
+			if r, ok := c.(Reapply); ok {
+				return s.reapply(books, a, r.Ending)
+			}
 			due := s.Due(books, a.At)
 			for _, e := range due {
 				s = Evolve(s, e)
@@ -146,6 +197,10 @@ func (d decision) decide(c Command) ([]Event, error) {
 		return d.passTime(c)
 	case LookUp:
 		return d.lookUp(c)
+	case RecordKeyDestroyed, RecordSwept:
+		return d.record(c)
+	case ReviewLookUp:
+		return d.review(c)
 	}
 	if d.act.Role != domain.RoleClient || d.act.Actor != d.state.Client {
 		return nil, domain.Refuse(NotYours, "Only the client can do this.")
@@ -170,6 +225,10 @@ func (d decision) decide(c Command) ([]Event, error) {
 		return d.unless(d.state.Restricted, Restricted{})
 	case LiftRestriction:
 		return d.unless(!d.state.Restricted, RestrictionLifted{})
+	case Erase:
+		return d.one(Erased{Organisation: d.state.Organisation}), nil
+	case QuestionLookUp:
+		return d.question(c)
 	case ReadOwn:
 		if !said(c.Purpose, c.Kinds, SelfService, Export) {
 			return nil, domain.Refuse(BadInput, reasonUnsaid)
@@ -308,13 +367,126 @@ func (d decision) lookUp(c LookUp) ([]Event, error) {
 	return d.one(LookedUp{Basis: ByGrant, Purpose: c.Purpose, Kinds: slices.Clone(c.Kinds), Journal: c.Journal, Grant: s.Grant}), nil
 }
 
+// record is what the system says that it did.
+func (d decision) record(c Command) ([]Event, error) {
+	if d.act.Role != domain.RoleSystem {
+		return nil, domain.Refuse(NotYours, reasonSystem)
+	}
+	s := d.state
+	switch c := c.(type) {
+	case RecordKeyDestroyed:
+		if s.Erased {
+			return d.unless(s.KeyDestroyed, KeyDestroyed{})
+		}
+	case RecordSwept:
+		if s.KeyDestroyed {
+			return d.unless(s.Swept, Swept(c))
+		}
+	}
+	return nil, domain.Refuse(NotErased, "The client is not erased.")
+}
+
+// reapply gives the ending anew where it is not so already, in its place between what time had brought by then and has since.
+func (s State) reapply(books rules.Books, a domain.Act, ending Event) ([]Event, error) {
+	switch {
+	case a.Role != domain.RoleSystem:
+		return nil, domain.Refuse(NotYours, reasonSystem)
+	case !s.Registered():
+		return nil, domain.Refuse(NotRegistered, "There is no such client.")
+	}
+	at := a.At
+	if ending.Effective.Before(at) {
+		at = ending.Effective
+	}
+	var events []Event
+	add := func(more ...Event) {
+		for _, e := range more {
+			e.Act = a
+			events, s = append(events, e), Evolve(s, e)
+		}
+	}
+	add(s.Due(books, at)...)
+	if b := s.again(at, ending.Body); b != nil {
+		d := decision{books: books, act: a, state: s}
+		add(Event{Effective: at, Rule: d.rule(), Body: b})
+	}
+	add(s.Due(books, a.At)...)
+	return events, nil
+}
+
+// again gives the body of an ending that took effect at the instant, or nil where it ends nothing that was there before it.
+func (s State) again(at time.Time, ending Body) Body {
+	shared := s.Status == Shared && !at.Before(s.Since)
+	open := false
+	switch b := ending.(type) {
+	case Declined:
+		open = s.Status == Unanswered
+	case Withdrawn:
+		open, ending = shared, Withdrawn{Grant: s.Grant}
+	case FollowUpEnded:
+		open, ending = shared, FollowUpEnded{Grant: s.Grant}
+	case CodeRotated:
+		open = b.Old == s.Code
+	case Restricted:
+		open = !s.Restricted && !at.Before(s.Lifted)
+	case Erased:
+		open = true
+	}
+	if !open || s.Erased {
+		return nil
+	}
+	return ending
+}
+
+// IsEnding tells whether an event of a client ends something that a restored copy must not open again. A lapse is none: it follows
+// from the yes itself; nor is a deactivation, which follows from the last sign of use: a copy knows of no later one.
+func IsEnding(b Body) bool {
+	switch b.(type) {
+	case Declined, Withdrawn, FollowUpEnded, CodeRotated, Restricted, Erased:
+		return true
+	}
+	return false
+}
+
+func (d decision) question(c QuestionLookUp) ([]Event, error) {
+	switch {
+	case c.LookUp == 0, c.LookUp > d.state.Version, c.By.IsZero():
+		return nil, domain.Refuse(NoSuchLookUp, reasonNoLookUp)
+	case slices.Contains(d.state.Questions, c.LookUp):
+		return nil, nil
+	case len(d.state.Questions) >= MostQuestions:
+		return nil, domain.Refuse(ManyQuestions, "You have asked about many look-ups. Wait until some of them have been answered.")
+	}
+	return d.one(LookUpQuestioned(c)), nil
+}
+
+// review is a superuser's, or the safety manager's where the organisation has nobody else: that is asked of the organisation's stream, by
+// whoever gives the command.
+func (d decision) review(c ReviewLookUp) ([]Event, error) {
+	switch {
+	case d.act.Role != domain.RoleSafetyManager && (d.act.Role != domain.RoleSuperuser || d.act.Organisation != d.state.Organisation):
+		return nil, domain.Refuse(NotYours, "Only a superuser of the organisation can do this.")
+	case c.LookUp == 0, c.LookUp > d.state.Version, c.By.IsZero():
+		return nil, domain.Refuse(NoSuchLookUp, reasonNoLookUp)
+	case c.By == d.act.Actor:
+		return nil, domain.Refuse(OwnLookUp, "Somebody else reviews your own look-ups.")
+	case slices.Contains(d.state.Reviewed, c.LookUp) && !slices.Contains(d.state.Questions, c.LookUp):
+		return nil, domain.Refuse(WasReviewed, "It has been reviewed.")
+	case !c.Concern.Known(), !c.Outcome.Known():
+		return nil, domain.Refuse(BadInput, "A review names what raised it, and its outcome.")
+	}
+	return d.one(LookUpReviewed(c)), nil
+}
+
+const reasonSystem = "Nobody but the system records this."
+
+const reasonNoLookUp = "There is no such look-up."
+
 const reasonUnsaid = "A look-up names its purpose and the kinds of information it shows."
 
 // said tells whether a reading says what it is for, and what it shows, in words that the log knows.
 func said(p Purpose, shown []Kind, purposes ...Purpose) bool {
-	unknown := func(k Kind) bool {
-		return !slices.Contains([]Kind{Scores, Progress, Use, Answers, Ratings, Notes}, k)
-	}
+	unknown := func(k Kind) bool { return !k.Known() }
 	return slices.Contains(purposes, p) && len(shown) > 0 && !slices.ContainsFunc(shown, unknown)
 }
 

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"slices"
+
 	"samtykke/domain"
 	"samtykke/domain/rules"
 )
@@ -94,6 +96,59 @@ type RestrictionLifted struct{}
 // stopped working.
 type Deactivated struct{}
 
+// Erased: the client had everything about itself erased. Sharing ended, the organisation's handle is cut, the code stopped
+// working. That it took place, and when, is all that stays of it: the organisation's deletion registration.
+type Erased struct{ Organisation domain.ID }
+
+// KeyDestroyed: the key of an erased client is gone; what was sealed under it can be read by nobody.
+type KeyDestroyed struct{}
+
+// Swept: the sealed bytes of an erased client, of so many records, were removed from the store.
+type Swept struct{ Records uint64 }
+
+// LookUpQuestioned: the client asks the organisation about one look-up, by its version in this stream. By is who made it.
+type LookUpQuestioned struct {
+	LookUp uint64
+	By     domain.ID
+}
+
+// LookUpReviewed: somebody else than who made a look-up reviewed it, and came to an outcome.
+type LookUpReviewed struct {
+	LookUp  uint64
+	By      domain.ID // who made it
+	Concern Concern
+	Outcome Outcome
+}
+
+// Concern is why a look-up, or an attempt at one, is to be reviewed.
+type Concern string
+
+const (
+	AskedByClient Concern = "asked-by-client"
+	OutsideHours  Concern = "outside-hours"
+	ManyAtOnce    Concern = "many-at-once"
+	AfterRefusal  Concern = "after-refusal"
+	LongAfter     Concern = "long-after-the-last-appointment"
+	WasRefused    Concern = "refused"
+)
+
+// Known tells whether the concern is one that leads to a review.
+func (c Concern) Known() bool {
+	return slices.Contains([]Concern{AskedByClient, OutsideHours, ManyAtOnce, AfterRefusal, LongAfter, WasRefused}, c)
+}
+
+// Outcome is what a review came to.
+type Outcome string
+
+const (
+	InOrder   Outcome = "in-order"
+	Mistake   Outcome = "mistake"   // it was not needed, and nothing was done with it
+	Deviation Outcome = "deviation" // it is followed up as one
+)
+
+// Known tells whether the outcome is one that a review can come to.
+func (o Outcome) Known() bool { return o == InOrder || o == Mistake || o == Deviation }
+
 // Basis is the ground on which somebody reads.
 type Basis string
 
@@ -119,6 +174,15 @@ const (
 	Export      Purpose = "own-export"         // the client takes the data out
 )
 
+// Known tells whether it is one of the above, and not what somebody typed.
+func (p Purpose) Known() bool {
+	switch p {
+	case Overview, Appointment, Workload, Effect, Together, OnBehalf, Contact, SelfService, Export:
+		return true
+	}
+	return false
+}
+
 // Kind is a kind of information that a reading shows.
 type Kind string
 
@@ -130,6 +194,15 @@ const (
 	Ratings  Kind = "ratings"  // ratings inside the programme
 	Notes    Kind = "notes"    // the organisation's own notes
 )
+
+// Known tells whether it is one of the above, and not what somebody typed.
+func (k Kind) Known() bool {
+	switch k {
+	case Scores, Progress, Use, Answers, Ratings, Notes:
+		return true
+	}
+	return false
+}
 
 // LookedUp: somebody read what is registered about the client. It is appended at the version at which access was
 // decided, before anything is shown. Journal is the journal version shown: nothing later was. Grant is the stream
@@ -157,3 +230,8 @@ func (Restricted) fact()        {}
 func (RestrictionLifted) fact() {}
 func (Deactivated) fact()       {}
 func (LookedUp) fact()          {}
+func (Erased) fact()            {}
+func (KeyDestroyed) fact()      {}
+func (Swept) fact()             {}
+func (LookUpQuestioned) fact()  {}
+func (LookUpReviewed) fact()    {}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"samtykke/domain"
@@ -19,6 +20,7 @@ const (
 	AnsweredNo Status = "ended"       // the client answered no to the question about follow-up
 	RanOut     Status = "lapsed"      // no yes came in time
 	CutOff     Status = "deactivated" // the client was deactivated while sharing
+	Gone       Status = "erased"      // the client was erased while sharing
 )
 
 // State is what a client's stream amounts to after its last event. What time alone has brought since is not in it:
@@ -39,7 +41,13 @@ type State struct {
 	Active       time.Time   // the client's last own act, or the registration
 	Rotated      bool        // the label the organisation knows is no longer the client's
 	Restricted   bool
-	Deactivated  bool
+	Lifted       time.Time // when a restriction last ended; zero: never
+	Deactivated  bool      // for want of a login, or because the client is erased
+	Erased       bool
+	KeyDestroyed bool
+	Swept        bool
+	Reviewed     []uint64 // look-ups that were reviewed, by version
+	Questions    []uint64 // look-ups that the client asked about and nobody has reviewed since, by version
 }
 
 // Registered tells whether the client exists.
@@ -78,12 +86,26 @@ func Evolve(s State, e Event) State {
 	case Restricted:
 		s.Restricted = true
 	case RestrictionLifted:
-		s.Restricted = false
+		s.Restricted, s.Lifted = false, e.Effective
 	case Deactivated:
 		if s.Status == Shared {
 			s = s.end(CutOff, e)
 		}
 		s.Deactivated = true
+	case Erased:
+		if s.Status == Shared {
+			s = s.end(Gone, e)
+		}
+		s.Deactivated, s.Erased, s.Questions = true, true, nil
+	case KeyDestroyed:
+		s.KeyDestroyed = true
+	case Swept:
+		s.Swept = true
+	case LookUpQuestioned:
+		s.Questions = append(slices.Clip(s.Questions), b.LookUp)
+	case LookUpReviewed:
+		s.Questions = slices.DeleteFunc(slices.Clone(s.Questions), func(v uint64) bool { return v == b.LookUp })
+		s.Reviewed = append(slices.Clip(s.Reviewed), b.LookUp)
 	case LookedUp:
 	default:
 		panic(fmt.Sprintf("client.Evolve has no case for %T", b))

@@ -127,17 +127,17 @@ func TestTimeHoldsWhetherWrittenDownOrNot(t *testing.T) {
 				t.Fatalf("asked twice at one instant, it gives %d events", len(again))
 			}
 		}
-		if got := written.At(books, now); got != never {
+		if got := written.At(books, now); !reflect.DeepEqual(got, never) {
 			t.Fatalf("(-never written +written):\n%s", cmp.Diff(never, got))
 		}
-		if again := never.At(books, now); again != never {
+		if again := never.At(books, now); !reflect.DeepEqual(again, never) {
 			t.Fatalf("asked twice:\n%s", cmp.Diff(never, again))
 		}
 	})
 }
 
 // The same from the stream's side: a job that runs between the commands changes when things are written down, and
-// nothing else.
+// nothing else. (An ending that is reapplied finds what was written down before it.)
 func TestJobChangesOnlyWhenThingsAreWrittenDown(t *testing.T) {
 	type lasting struct {
 		Effective time.Time
@@ -147,7 +147,10 @@ func TestJobChangesOnlyWhenThingsAreWrittenDown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		books := anyBooks(t)
 		d := client.Decider(books)
-		steps := Client(t, books, rules.AssistertSelvhjelp, start, nil)
+		steps := slices.DeleteFunc(Client(t, books, rules.AssistertSelvhjelp, start, nil), func(s Step) bool {
+			_, again := s.Command.(client.Reapply)
+			return again
+		})
 		run := func(jobs bool) (all []lasting, outcomes []string) {
 			var s client.State
 			do := func(a domain.Act, c client.Command) error {
@@ -186,8 +189,9 @@ func TestNothingHandedIsChanged(t *testing.T) {
 		d := client.Decider(books)
 		life(t, books, func(s Step) {
 			before := s.Before
+			before.Questions = slices.Clone(before.Questions)
 			events, _ := d.Decide(s.Act, s.Before, s.Command)
-			if s.Before != before {
+			if !reflect.DeepEqual(s.Before, before) {
 				t.Fatalf("%T changed the state", s.Command)
 			}
 			if len(events) != len(s.Events) || len(events) > 0 && !reflect.DeepEqual(events, s.Events) {

@@ -69,45 +69,98 @@ var states = []struct {
 	{"ended", past(granted(), due(asked, asked, client.FollowUpAsked{Grant: 3}), act(AsClient(Noon("2026-06-20")), client.FollowUpEnded{Grant: 3})), Noon("2026-06-21")},
 	{"idle", past(act(AsClient(yesDay), client.Declined{})), idle},
 	{"deactivated", past(act(AsClient(yesDay), client.Declined{}), act(AsSystem(idle), client.Deactivated{})), Noon("2027-02-01")},
+	{"questioned", past(granted(), lookedUp(), questioned(4)), Noon("2026-02-02")},
+	{"erased", erased(), Noon("2026-02-02")},
+	{"key-gone", erased(client.KeyDestroyed{}), Noon("2026-02-02")},
+	{"swept", erased(client.KeyDestroyed{}, client.Swept{Records: 2}), Noon("2026-02-02")},
+}
+
+func lookedUp() client.Event {
+	return act(AsProfessional(Noon("2026-01-20")), client.LookedUp{Basis: client.ByGrant, Purpose: client.Effect, Kinds: kinds, Grant: 3})
+}
+
+func questioned(version uint64) client.Event {
+	return act(AsClient(Noon("2026-01-21")), client.LookUpQuestioned{LookUp: version, By: Professional})
+}
+
+// erased is the past of a client who shared, was looked up, and was erased, with what the system recorded about it.
+func erased(then ...client.Body) []client.Event {
+	events := past(granted(), lookedUp(), act(AsClient(Noon("2026-02-01")), client.Erased{Organisation: Organisation}))
+	for _, b := range then {
+		events = append(events, act(AsSystem(Noon("2026-02-01")), b))
+	}
+	return events
 }
 
 var kinds = []client.Kind{client.Scores, client.Progress}
 
 // What each command does in each state: a row per command, a column per state. A capital letter stands for an event, a
-// small word for a refusal, a dot for nothing.
+// small word for a refusal, a dot for nothing; ? question about a look-up, V review, E erased, ! key destroyed, ~ swept.
 //
 //	R registered and L labelled, G granted, D declined, W withdrawn, Q question asked, Y confirmed, N answered no,
 //	X lapsed, C code rotated, S restricted, U restriction lifted, O looked up, K deactivated
 const everything = `
-                     none    unanswered declined shared   restricted rotated  to-ask   asked    overdue  lapsed   withdrawn ended    idle     deactivated
-register             RL      known      known    known    known      known    known    known    known    known    known     known    known    known
-log in               missing .          .        .        .          code     Q        .        QX       .        .         .        off      off
-log in, wrong code   missing code       code     code     code       code     code     code     code     code     code      code     off      off
-grant, first         missing G          decided  .        .          .        Q        .        decided  decided  decided   decided  decided  off
-grant, settings      missing G          G        .        .          .        Q        .        QXG      G        G         G        G        off
-grant, nowhere       missing decided    decided  .        .          .        Q        .        decided  decided  decided   decided  decided  off
-decline              missing D          .        decided  decided    decided  decided  decided  decided  decided  decided   decided  .        off
-withdraw             missing .          .        W        W          W        QW       W        QX       .        .         .        .        off
-answer yes           missing unshared   unshared unasked  unasked    unasked  QY       Y        unshared unshared unshared  unshared unshared off
-answer no            missing unshared   unshared unasked  unasked    unasked  QN       N        unshared unshared unshared  unshared unshared off
-rotate               missing C          C        C        C          code     QC       C        QXC      C        C         C        C        off
-rotate, wrong code   missing code       code     code     code       code     code     code     code     code     code      code     code     off
-restrict             missing S          S        S        .          S        QS       S        QXS      S        S         S        S        off
-lift restriction     missing .          .        .        U          .        Q        .        QX       .        .         .        .        off
-look up              missing unshared   unshared O        unshared   O        QO       O        unshared unshared unshared  unshared unshared missing
-look up, other       missing missing    missing  missing  missing    missing  missing  missing  missing  missing  missing   missing  missing  missing
-look up, as client   missing missing    missing  missing  missing    missing  missing  missing  missing  missing  missing   missing  missing  missing
-look up, no purpose  missing input      input    input    input      input    input    input    input    input    input     input    input    missing
-look up, no kinds    missing input      input    input    input      input    input    input    input    input    input     input    input    missing
-look up, odd kind    missing input      input    input    input      input    input    input    input    input    input     input    input    missing
-read own             missing O          O        O        O          O        QO       O        QXO      O        O         O        O        off
-read own, no kinds   missing input      input    input    input      input    input    input    input    input    input     input    input    off
-read own, odd        missing input      input    input    input      input    input    input    input    input    input     input    input    off
-pass time            missing .          .        .        .          .        Q        .        QX       .        .         .        K        .
-grant, by another    missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours
-withdraw, by staff   missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours
-read own, by staff   missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours
-log in, by system    missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours
+                     none    unanswered declined shared   restricted rotated  to-ask   asked    overdue  lapsed   withdrawn ended    idle     deactivated questioned erased   key-gone swept
+register             RL      known      known    known    known      known    known    known    known    known    known     known    known    known       known      known    known    known
+log in               missing .          .        .        .          code     Q        .        QX       .        .         .        off      off         .          off      off      off
+log in, wrong code   missing code       code     code     code       code     code     code     code     code     code      code     off      off         code       off      off      off
+grant, first         missing G          decided  .        .          .        Q        .        decided  decided  decided   decided  decided  off         .          off      off      off
+grant, settings      missing G          G        .        .          .        Q        .        QXG      G        G         G        G        off         .          off      off      off
+grant, nowhere       missing decided    decided  .        .          .        Q        .        decided  decided  decided   decided  decided  off         .          off      off      off
+decline              missing D          .        decided  decided    decided  decided  decided  decided  decided  decided   decided  .        off         decided    off      off      off
+withdraw             missing .          .        W        W          W        QW       W        QX       .        .         .        .        off         W          off      off      off
+answer yes           missing unshared   unshared unasked  unasked    unasked  QY       Y        unshared unshared unshared  unshared unshared off         unasked    off      off      off
+answer no            missing unshared   unshared unasked  unasked    unasked  QN       N        unshared unshared unshared  unshared unshared off         unasked    off      off      off
+rotate               missing C          C        C        C          code     QC       C        QXC      C        C         C        C        off         C          off      off      off
+rotate, wrong code   missing code       code     code     code       code     code     code     code     code     code      code     code     off         code       off      off      off
+restrict             missing S          S        S        .          S        QS       S        QXS      S        S         S        S        off         S          off      off      off
+lift restriction     missing .          .        .        U          .        Q        .        QX       .        .         .        .        off         .          off      off      off
+look up              missing unshared   unshared O        unshared   O        QO       O        unshared unshared unshared  unshared unshared missing     O          missing  missing  missing
+look up, other       missing missing    missing  missing  missing    missing  missing  missing  missing  missing  missing   missing  missing  missing     missing    missing  missing  missing
+look up, as client   missing missing    missing  missing  missing    missing  missing  missing  missing  missing  missing   missing  missing  missing     missing    missing  missing  missing
+look up, no purpose  missing input      input    input    input      input    input    input    input    input    input     input    input    missing     input      missing  missing  missing
+look up, no kinds    missing input      input    input    input      input    input    input    input    input    input     input    input    missing     input      missing  missing  missing
+look up, odd kind    missing input      input    input    input      input    input    input    input    input    input     input    input    missing     input      missing  missing  missing
+read own             missing O          O        O        O          O        QO       O        QXO      O        O         O        O        off         O          off      off      off
+read own, no kinds   missing input      input    input    input      input    input    input    input    input    input     input    input    off         input      off      off      off
+read own, odd        missing input      input    input    input      input    input    input    input    input    input     input    input    off         input      off      off      off
+pass time            missing .          .        .        .          .        Q        .        QX       .        .         .        K        .           .          .        .        .
+grant, by another    missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+withdraw, by staff   missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+read own, by staff   missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+log in, by system    missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+erase                missing E          E        E        E          E        QE       E        QXE      E        E         E        E        off         E          off      off      off
+erase, by another    missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+erase, by superuser  missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+erase, by system     missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+key destroyed        missing unerased   unerased unerased unerased   unerased unerased unerased unerased unerased unerased  unerased unerased unerased    unerased   !        .        .
+key, by client       missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+swept                missing unerased   unerased unerased unerased   unerased unerased unerased unerased unerased unerased  unerased unerased unerased    unerased   unerased ~        .
+swept, by employee   missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+question 4           missing unseen     unseen   unseen   ?          ?        Q?       ?        QX?      ?        ?         ?        unseen   off         .          off      off      off
+question, by staff   missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+question 0           missing unseen     unseen   unseen   unseen     unseen   unseen   unseen   unseen   unseen   unseen    unseen   unseen   off         unseen     off      off      off
+question 99          missing unseen     unseen   unseen   unseen     unseen   unseen   unseen   unseen   unseen   unseen    unseen   unseen   off         unseen     off      off      off
+question nobody      missing unseen     unseen   unseen   unseen     unseen   unseen   unseen   unseen   unseen   unseen    unseen   unseen   off         unseen     off      off      off
+review 4             missing unseen     unseen   unseen   V          V        QV       V        QXV      V        V         V        unseen   V           V          V        V        V
+review, by staff     missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+review, by client    missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+review, elsewhere    missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+review, by employee  missing yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+review one's own     missing unseen     unseen   unseen   own        own      own      own      own      own      own       own      unseen   own         own        own      own      own
+review 99            missing unseen     unseen   unseen   unseen     unseen   unseen   unseen   unseen   unseen   unseen    unseen   unseen   unseen      unseen     unseen   unseen   unseen
+review, no concern   missing unseen     unseen   unseen   input      input    input    input    input    input    input     input    unseen   input       input      input    input    input
+review, odd concern  missing unseen     unseen   unseen   input      input    input    input    input    input    input     input    unseen   input       input      input    input    input
+review, no outcome   missing unseen     unseen   unseen   input      input    input    input    input    input    input     input    unseen   input       input      input    input    input
+again: declined      missing D          .        .        .          .        Q        .        QX       .        .         .        .        .           .          .        .        .
+again: withdrawn     missing .          .        W        W          W        W        W        W        .        .         .        .        .           W          .        .        .
+again: ended         missing .          .        N        N          N        N        N        N        .        .         .        .        .           N          .        .        .
+again: rotated       missing C          C        C        C          .        CQ       C        CQX      C        C         C        C        C           C          .        .        .
+again: restricted    missing S          S        S        .          S        SQ       S        SQX      S        S         S        S        S           S          .        .        .
+again: erased        missing E          E        E        E          E        E        E        E        E        E         E        E        E           E          .        .        .
+again: granted       missing .          .        .        .          .        Q        .        QX       .        .         .        .        .           .          .        .        .
+again, by client     yours   yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
+again, by superuser  yours   yours      yours    yours    yours      yours    yours    yours    yours    yours    yours     yours    yours    yours       yours      yours    yours    yours
 `
 
 func TestEveryCommandInEveryState(t *testing.T) {
@@ -154,6 +207,38 @@ func TestEveryCommandInEveryState(t *testing.T) {
 		"withdraw, by staff":  {AsProfessional, client.Withdraw{}},
 		"read own, by staff":  {AsProfessional, client.ReadOwn{Purpose: client.Export, Kinds: kinds}},
 		"log in, by system":   {AsSystem, client.LogIn{Code: Code(1)}},
+		"erase":               {AsClient, client.Erase{}},
+		"erase, by another":   {anotherClient, client.Erase{}},
+		"erase, by superuser": {AsSuperuser, client.Erase{}},
+		"erase, by system":    {AsSystem, client.Erase{}},
+		"key destroyed":       {AsSystem, client.RecordKeyDestroyed{}},
+		"key, by client":      {AsClient, client.RecordKeyDestroyed{}},
+		"swept":               {AsSystem, client.RecordSwept{Records: 2}},
+		"swept, by employee":  {AsEmployee, client.RecordSwept{Records: 2}},
+		"question 4":          {AsClient, client.QuestionLookUp{LookUp: 4, By: Professional}},
+		"question, by staff":  {AsProfessional, client.QuestionLookUp{LookUp: 4, By: Professional}},
+		"question 0":          {AsClient, client.QuestionLookUp{By: Professional}},
+		"question 99":         {AsClient, client.QuestionLookUp{LookUp: 99, By: Professional}},
+		"question nobody":     {AsClient, client.QuestionLookUp{LookUp: 2}},
+		"review 4":            {AsSuperuser, review(nil)},
+		"review, by staff":    {AsProfessional, review(func(c *client.ReviewLookUp) { c.By = Superuser })},
+		"review, by client":   {AsClient, review(nil)},
+		"review, elsewhere":   {other(AsSuperuser, func(a *domain.Act) { a.Organisation = ID(2) }), review(nil)},
+		"review, by employee": {AsEmployee, review(nil)},
+		"review one's own":    {AsSuperuser, review(func(c *client.ReviewLookUp) { c.By = Superuser })},
+		"review 99":           {AsSuperuser, review(func(c *client.ReviewLookUp) { c.LookUp = 99 })},
+		"review, no concern":  {AsSuperuser, review(func(c *client.ReviewLookUp) { c.Concern = "" })},
+		"review, odd concern": {AsSuperuser, review(func(c *client.ReviewLookUp) { c.Concern = "her name" })},
+		"review, no outcome":  {AsSuperuser, review(func(c *client.ReviewLookUp) { c.Outcome = "fine" })},
+		"again: declined":     {AsSystem, reapply(client.Declined{})},
+		"again: withdrawn":    {AsSystem, reapply(client.Withdrawn{Grant: 3})},
+		"again: ended":        {AsSystem, reapply(client.FollowUpEnded{Grant: 3})},
+		"again: rotated":      {AsSystem, reapply(client.CodeRotated{Old: Code(1), New: Code(7)})},
+		"again: restricted":   {AsSystem, reapply(client.Restricted{})},
+		"again: erased":       {AsSystem, reapply(client.Erased{Organisation: Organisation})},
+		"again: granted":      {AsSystem, reapply(client.Granted{LapseOn: domain.MustDate("2030-01-01")})},
+		"again, by client":    {AsClient, reapply(client.Withdrawn{Grant: 3})},
+		"again, by superuser": {AsSuperuser, reapply(client.Erased{Organisation: Organisation})},
 	}
 	lines := strings.Split(strings.Trim(everything, "\n"), "\n")
 	head := strings.Fields(lines[0])
@@ -184,12 +269,27 @@ func TestEveryCommandInEveryState(t *testing.T) {
 	}
 }
 
+// review is the review of the look-up at version 4, changed.
+func review(change func(*client.ReviewLookUp)) client.Command {
+	c := client.ReviewLookUp{LookUp: 4, By: Professional, Concern: client.AskedByClient, Outcome: client.InOrder}
+	if change != nil {
+		change(&c)
+	}
+	return c
+}
+
+// reapply brings back an ending of 2 February: behind every yes here, and before what time brings in some.
+func reapply(b client.Body) client.Command {
+	return client.Reapply{Ending: act(AsClient(Noon("2026-02-02")), b)}
+}
+
 func inShort(events []client.Event, err error) string {
 	if err != nil {
 		short := map[string]string{
 			client.NotRegistered: "missing", client.AlreadyKnown: "known", client.NotYours: "yours", client.NoSuchService: "service",
 			client.BadInput: "input", client.WrongCode: "code", client.IsDeactivated: "off", client.AlreadyDecided: "decided",
-			client.NothingAsked: "unasked", client.NotShared: "unshared",
+			client.NothingAsked: "unasked", client.NotShared: "unshared", client.NotErased: "unerased",
+			client.NoSuchLookUp: "unseen", client.OwnLookUp: "own",
 		}
 		return short[domain.Refused(err)]
 	}
@@ -224,6 +324,16 @@ func inShort(events []client.Event, err error) string {
 			letters += "O"
 		case client.Deactivated:
 			letters += "K"
+		case client.Erased:
+			letters += "E"
+		case client.KeyDestroyed:
+			letters += "!"
+		case client.Swept:
+			letters += "~"
+		case client.LookUpQuestioned:
+			letters += "?"
+		case client.LookUpReviewed:
+			letters += "V"
 		default:
 			letters += fmt.Sprintf("(%T)", e.Body)
 		}

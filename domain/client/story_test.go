@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -411,7 +412,7 @@ func TestRedactedLabel(t *testing.T) {
 	events := past(granted())
 	whole := story(t, events...).State()
 	events[1] = client.Event{}
-	if got := story(t, events...).State(); got != whole {
+	if got := story(t, events...).State(); !reflect.DeepEqual(got, whole) {
 		t.Errorf("without the label (-with +without):\n%s", cmp.Diff(whole, got))
 	}
 }

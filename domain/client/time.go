@@ -77,6 +77,7 @@ type Reading string
 const (
 	IdentifiableByLabel   Reading = "personal data: the organisation may have the label in its journal"
 	IdentifiableBySharing Reading = "personal data: the client shares with the organisation"
+	NothingLeft           Reading = "not personal data: the client is erased"
 	Anonymous             Reading = "not personal data towards any organisation: the code was changed and nothing is shared"
 )
 
@@ -84,6 +85,8 @@ const (
 // relaxes a protection, since the law may see it otherwise.
 func (s State) PersonalData() (bool, Reading) {
 	switch {
+	case s.KeyDestroyed:
+		return false, NothingLeft
 	case s.Status == Shared:
 		return true, IdentifiableBySharing
 	case s.Rotated:

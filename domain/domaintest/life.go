@@ -15,6 +15,8 @@ var (
 	ClientID     = ID(0xc1)
 	Organisation = ID(0x01)
 	Professional = ID(0xf1)
+	Superuser    = ID(0xf2)
+	Employee     = ID(0xe1)
 	Handle       = ID(0x8a)
 	Session      = ID(0x5e)
 )
@@ -27,6 +29,16 @@ func AsClient(at time.Time) domain.Act {
 // AsProfessional is an act at the instant of a professional of the client's organisation.
 func AsProfessional(at time.Time) domain.Act {
 	return domain.Act{At: at, Actor: Professional, Role: domain.RoleProfessional, Session: Session, Organisation: Organisation}
+}
+
+// AsSuperuser is an act at the instant of a superuser of the client's organisation.
+func AsSuperuser(at time.Time) domain.Act {
+	return domain.Act{At: at, Actor: Superuser, Role: domain.RoleSuperuser, Session: Session, Organisation: Organisation}
+}
+
+// AsEmployee is an act at the instant of the processor's staff.
+func AsEmployee(at time.Time) domain.Act {
+	return domain.Act{At: at, Actor: Employee, Role: domain.RoleEmployee, Session: Session}
 }
 
 // AsSystem is time passing.
@@ -72,7 +84,9 @@ func Client(t *rapid.T, books rules.Books, service rules.Service, start time.Tim
 	do(AsProfessional(now), Registration(service))
 	for range rapid.IntRange(0, 12).Draw(t, "commands") {
 		now = Later(t, state, books, now)
-		a := rapid.SampledFrom([]domain.Act{AsClient(now), AsClient(now), AsClient(now), AsProfessional(now), AsSystem(now)}).Draw(t, "act")
+		a := rapid.SampledFrom([]domain.Act{
+			AsClient(now), AsClient(now), AsClient(now), AsProfessional(now), AsSuperuser(now), AsSystem(now),
+		}).Draw(t, "act")
 		do(a, Command(t, state, now))
 	}
 	return steps
@@ -104,6 +118,8 @@ func Command(t *rapid.T, s client.State, now time.Time) client.Command {
 		code = Code(99)
 	}
 	kinds := []client.Kind{client.Scores, client.Use}
+	purpose := rapid.SampledFrom([]client.Purpose{client.Overview, client.Appointment, client.Effect}).Draw(t, "purpose")
+	version := rapid.Uint64Range(0, s.Version+1).Draw(t, "version")
 	return rapid.SampledFrom([]client.Command{
 		client.LogIn{Code: code, LastLogin: now},
 		client.Grant{Occasion: client.FirstQuestion},
@@ -116,9 +132,28 @@ func Command(t *rapid.T, s client.State, now time.Time) client.Command {
 		client.RotateCode{Old: code, New: Code(s.Code[0] + 1)},
 		client.Restrict{},
 		client.LiftRestriction{},
-		client.LookUp{Purpose: client.Overview, Kinds: kinds, Journal: 3},
+		client.LookUp{Purpose: purpose, Kinds: kinds, Journal: 3},
 		client.ReadOwn{Purpose: client.SelfService, Kinds: kinds, Journal: 3},
 		client.PassTime{LastLogin: now},
 		Registration(s.Service),
+		client.QuestionLookUp{LookUp: version, By: Professional},
+		client.ReviewLookUp{LookUp: version, By: Professional, Concern: client.AskedByClient, Outcome: client.InOrder},
+		client.Erase{},
+		client.RecordKeyDestroyed{},
+		client.RecordSwept{Records: 3},
+		client.Reapply{Ending: Ending(t, s, now)},
 	}).Draw(t, "command")
+}
+
+// Ending draws an event that ends something, at an instant not after now: of a history that need not be the state's own.
+func Ending(t *rapid.T, s client.State, now time.Time) client.Event {
+	at := now.Add(-time.Duration(rapid.Int64Range(0, int64(30*7*24*time.Hour)).Draw(t, "ago")))
+	if since := s.Since; since.After(at) && !since.After(now) && rapid.Bool().Draw(t, "at once") {
+		at = since
+	}
+	return client.Event{Act: AsClient(at), Effective: at, Rule: rules.General, Body: rapid.SampledFrom([]client.Body{
+		client.Declined{}, client.Withdrawn{Grant: s.Grant}, client.FollowUpEnded{Grant: s.Grant}, client.Restricted{},
+		client.CodeRotated{Old: s.Code, New: Code(s.Code[0] + 7)}, client.CodeRotated{Old: Code(98), New: Code(97)},
+		client.Erased{Organisation: s.Organisation},
+	}).Draw(t, "ending")}
 }

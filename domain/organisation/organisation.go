@@ -4,7 +4,15 @@
 // Names and contact data stand in events of their own, sealed under the organisation's key or, for a professional, under
 // that person's. The open events carry random ids only.
 //
-// There is always at least one superuser: the last one cannot be removed or lose the role.
+// There is always at least one superuser: the last one cannot be removed or lose the role. In a ledger restored from a copy the last
+// one may have to go, since an ending ends there too; the processor's staff then name another.
+//
+// # What the organisation settles
+//
+// How long access logs can be read by name: agreed with a reason, counted in months from a professional's last look-up. Once the
+// professional is off the list and that time has passed, the professional is erased: the key that seals name and contact data goes,
+// and the log's events stay, with a random id. Without such an agreement nobody is erased. Also whether clients are shown the names
+// of those who looked, and that the list of professionals was gone through.
 //
 // Nothing that ties a label to a person has a field here; that knowledge is the organisation's alone.
 package organisation
@@ -14,6 +22,7 @@ import (
 	"maps"
 	"net/mail"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -83,6 +92,31 @@ type ProfessionalDeactivated struct{ Professional domain.ID }
 // ProfessionalReactivated: the professional acts for the organisation again.
 type ProfessionalReactivated struct{ Professional domain.ID }
 
+// RetentionAgreed: access logs are kept by name for so many months after a professional's last look-up; 0: without an end. Sealed
+// under the organisation's key.
+type RetentionAgreed struct {
+	Months int
+	Reason string
+}
+
+// NamesHidden: whether clients see who looked without the name.
+type NamesHidden struct{ Hidden bool }
+
+// AccessReviewed: a superuser went through the list of professionals and found it right.
+type AccessReviewed struct{}
+
+// ProfessionalErased: the professional's name and contact data are to be read by nobody any more.
+type ProfessionalErased struct{ Professional domain.ID }
+
+// ProfessionalKeyDestroyed: the erased professional's key is gone.
+type ProfessionalKeyDestroyed struct{ Professional domain.ID }
+
+func (RetentionAgreed) fact()          {}
+func (NamesHidden) fact()              {}
+func (AccessReviewed) fact()           {}
+func (ProfessionalErased) fact()       {}
+func (ProfessionalKeyDestroyed) fact() {}
+
 func (Registered) fact()              {}
 func (ContactRecorded) fact()         {}
 func (ProfessionalAdded) fact()       {}
@@ -91,11 +125,15 @@ func (RoleChanged) fact()             {}
 func (ProfessionalDeactivated) fact() {}
 func (ProfessionalReactivated) fact() {}
 
-// A Member is a professional's standing. Since is the version of the stream at which it became what it is: whoever leaves and
-// comes back has another standing than before.
+// A Member is a professional's standing. Since is the version of the stream at which it became what it is, and From the instant:
+// whoever leaves and comes back has another standing than before.
 type Member struct {
 	Active, Superuser bool
 	Since             uint64
+	From              time.Time
+	Erased            bool
+	KeyDestroyed      bool
+	Identity          IdentityHash // zero: none was given, or it is erased
 }
 
 // State is what deciding needs of an organisation.
@@ -104,6 +142,9 @@ type State struct {
 	Organisation domain.ID
 	Service      rules.Service
 	Members      map[domain.ID]Member
+	Retention    int // months; 0: none agreed
+	NamesHidden  bool
+	Reviewed     time.Time // when the list was last gone through; zero: never
 }
 
 // Standing tells what the professional may act as now: superuser, professional, or "" for nothing.
@@ -143,13 +184,27 @@ func Evolve(s State, e Event) State {
 	case Registered:
 		s.Organisation, s.Service = b.Organisation, b.Service
 	case ProfessionalAdded:
-		s = s.with(b.Professional, Member{Active: true, Superuser: b.Superuser})
+		s = s.with(e, b.Professional, Member{Active: true, Superuser: b.Superuser})
 	case RoleChanged:
-		s = s.with(b.Professional, Member{Active: s.Members[b.Professional].Active, Superuser: b.Superuser})
+		s = s.with(e, b.Professional, Member{Active: s.Members[b.Professional].Active, Superuser: b.Superuser})
 	case ProfessionalDeactivated:
-		s = s.with(b.Professional, Member{})
+		s = s.with(e, b.Professional, Member{})
 	case ProfessionalReactivated:
-		s = s.with(b.Professional, Member{Active: true})
+		s = s.with(e, b.Professional, Member{Active: true})
+	case ProfessionalErased:
+		s = s.with(e, b.Professional, Member{Erased: true})
+	case ProfessionalKeyDestroyed:
+		s = s.with(e, b.Professional, Member{Erased: true, KeyDestroyed: true})
+	case RetentionAgreed:
+		s.Retention = b.Months
+	case NamesHidden:
+		s.NamesHidden = b.Hidden
+	case AccessReviewed:
+		s.Reviewed = e.Effective
+	case ProfessionalIdentified:
+		m := s.Members[b.Professional]
+		m.Identity = b.Identity
+		s = s.having(b.Professional, m)
 	case nil, ContactRecorded, ProfessionalNamed:
 	default:
 		panic(fmt.Sprintf("organisation.Evolve has no case for %T", b))
@@ -157,12 +212,20 @@ func Evolve(s State, e Event) State {
 	return s
 }
 
-func (s State) with(id domain.ID, m Member) State {
+// with gives the professional another standing from the event on.
+func (s State) with(e Event, id domain.ID, m Member) State {
+	m.Since, m.From = s.Version, e.Effective
+	if !m.Erased {
+		m.Identity = s.Members[id].Identity
+	}
+	return s.having(id, m)
+}
+
+func (s State) having(id domain.ID, m Member) State {
 	members := maps.Clone(s.Members)
 	if members == nil {
 		members = map[domain.ID]Member{}
 	}
-	m.Since = s.Version
 	members[id] = m
 	s.Members = members
 	return s
@@ -190,11 +253,13 @@ type (
 		Professional domain.ID
 		Superuser    bool
 		Details      Professional
+		Identity     IdentityHash // zero: not given
 	}
 	// CorrectProfessional replaces a professional's details.
 	CorrectProfessional struct {
 		Professional domain.ID
 		Details      Professional
+		Identity     IdentityHash // zero: not given, and what was given before stays
 	}
 	// ChangeRole makes a professional superuser, or ends it.
 	ChangeRole struct {
@@ -205,7 +270,33 @@ type (
 	Deactivate struct{ Professional domain.ID }
 	// Reactivate lets a professional in again, without the superuser's role.
 	Reactivate struct{ Professional domain.ID }
+	// AgreeRetention settles how long access logs are kept by name.
+	AgreeRetention struct {
+		Months int
+		Reason string
+	}
+	// HideNames settles whether clients see who looked without the name.
+	HideNames struct{ Hidden bool }
+	// ReviewAccess says that the list of professionals was gone through and is right.
+	ReviewAccess struct{}
+	// EraseProfessional erases a professional who is off the list, once the agreed time has passed since LastLook, the last
+	// look-up; zero: there was none.
+	EraseProfessional struct {
+		Professional domain.ID
+		LastLook     time.Time
+	}
+	// RecordKeyDestroyed says that the erased professional's key is gone.
+	RecordKeyDestroyed struct{ Professional domain.ID }
+	// Reapply records an ending once more in a ledger that was restored from a copy made before it.
+	Reapply struct{ Ending Event }
 )
+
+func (AgreeRetention) command()     {}
+func (HideNames) command()          {}
+func (ReviewAccess) command()       {}
+func (EraseProfessional) command()  {}
+func (RecordKeyDestroyed) command() {}
+func (Reapply) command()            {}
 
 func (Register) command()            {}
 func (CorrectContact) command()      {}
@@ -224,7 +315,12 @@ const (
 	NoSuchPerson  = "no-such-professional"
 	LastSuperuser = "last-superuser"
 	NotActive     = "not-active"
+	KeptByName    = "kept-by-name"
+	IsErased      = "erased"
 )
+
+// LongestRetention is the longest time that can be agreed, in months.
+const LongestRetention = 20 * 12
 
 // Decider decides for organisations.
 var Decider = domain.AtOnce(rules.General, decide, Evolve)
@@ -236,6 +332,12 @@ func decide(a domain.Act, s State, c Command) ([]Body, error) {
 	if s.Organisation.IsZero() {
 		return nil, domain.Refuse(NotRegistered, "There is no such organisation.")
 	}
+	switch c := c.(type) {
+	case RecordKeyDestroyed:
+		return recordKeyDestroyed(a, s, c)
+	case Reapply:
+		return reapply(a, s, c.Ending)
+	}
 	if a.Role != domain.RoleEmployee && (a.Role != domain.RoleSuperuser || s.Standing(a.Actor) != domain.RoleSuperuser) {
 		return nil, domain.Refuse(NotYours, "Only a superuser of the organisation can do this.")
 	}
@@ -246,12 +348,15 @@ func decide(a domain.Act, s State, c Command) ([]Body, error) {
 		if _, known := s.Members[c.Professional]; known || c.Professional.IsZero() {
 			return nil, domain.Refuse(AlreadyKnown, "The professional is already on the list.")
 		}
-		return []Body{
+		identified, same := identify(s, c.Professional, c.Identity)
+		return append([]Body{
 			ProfessionalAdded{Professional: c.Professional, Superuser: c.Superuser},
 			ProfessionalNamed{Professional: c.Professional, Details: c.Details},
-		}, checkPerson(c.Details)
+		}, identified...), firstOf(checkPerson(c.Details), same)
 	case CorrectProfessional:
-		return []Body{ProfessionalNamed(c)}, firstOf(known(s, c.Professional), checkPerson(c.Details))
+		identified, same := identify(s, c.Professional, c.Identity)
+		return append([]Body{ProfessionalNamed{Professional: c.Professional, Details: c.Details}}, identified...),
+			firstOf(named(s, c.Professional), checkPerson(c.Details), same)
 	case ChangeRole:
 		return changeRole(s, c)
 	case Deactivate:
@@ -263,9 +368,107 @@ func decide(a domain.Act, s State, c Command) ([]Body, error) {
 		if s.Members[c.Professional].Active {
 			return nil, nil
 		}
-		return []Body{ProfessionalReactivated(c)}, known(s, c.Professional)
+		return []Body{ProfessionalReactivated(c)}, firstOf(named(s, c.Professional), alone(s, c.Professional, s.Members[c.Professional].Identity))
+	case AgreeRetention:
+		if c.Months < 0 || c.Months > LongestRetention {
+			return nil, domain.Refuse(BadInput, "The time is given in months: 0 for no end, at most 240.")
+		}
+		return []Body{RetentionAgreed(c)}, CheckName("The reason", c.Reason)
+	case HideNames:
+		if s.NamesHidden == c.Hidden {
+			return nil, nil
+		}
+		return []Body{NamesHidden(c)}, nil
+	case ReviewAccess:
+		return []Body{AccessReviewed{}}, nil
+	case EraseProfessional:
+		return eraseProfessional(a, s, c)
 	}
 	panic("unreachable unless a command has no case")
+}
+
+// SoleSuperuser tells whether somebody is a superuser, and nobody else is.
+func (s State) SoleSuperuser(id domain.ID) bool {
+	for other, m := range s.Members {
+		if other != id && m.Active && m.Superuser {
+			return false
+		}
+	}
+	return s.Standing(id) == domain.RoleSuperuser
+}
+
+// ErasableFrom is the day from whose start a professional may be erased whose last look-up was on the day: the agreed months have
+// passed whole. false: never, since no time was agreed.
+func (s State) ErasableFrom(lastLook domain.Date) (domain.Date, bool) {
+	return lastLook.AddMonths(s.Retention).AddDays(1), s.Retention > 0
+}
+
+func eraseProfessional(a domain.Act, s State, c EraseProfessional) ([]Body, error) {
+	m, ok := s.Members[c.Professional]
+	switch {
+	case !ok:
+		return nil, known(s, c.Professional)
+	case m.Erased:
+		return nil, nil
+	case m.Active:
+		return nil, domain.Refuse(KeptByName, "The professional is still on the list.")
+	}
+	if !c.LastLook.IsZero() {
+		from, agreed := s.ErasableFrom(domain.DateOf(c.LastLook))
+		if !agreed {
+			return nil, domain.Refuse(KeptByName, "No time has been agreed for how long access logs are kept by name.")
+		}
+		if a.At.Before(from.Start()) {
+			return nil, domain.Refuse(KeptByName, "The agreed time since the professional's last look-up has not passed yet.")
+		}
+	}
+	return []Body{ProfessionalErased{Professional: c.Professional}}, nil
+}
+
+func recordKeyDestroyed(a domain.Act, s State, c RecordKeyDestroyed) ([]Body, error) {
+	m := s.Members[c.Professional]
+	switch {
+	case a.Role != domain.RoleSystem:
+		return nil, domain.Refuse(NotYours, "Nobody but the system records this.")
+	case !m.Erased:
+		return nil, domain.Refuse(KeptByName, "The professional is not erased.")
+	case m.KeyDestroyed:
+		return nil, nil
+	}
+	return []Body{ProfessionalKeyDestroyed(c)}, nil
+}
+
+// reapply gives an ending anew where it is not so already. It ends no standing that somebody got after it.
+func reapply(a domain.Act, s State, ending Event) ([]Body, error) {
+	if a.Role != domain.RoleSystem {
+		return nil, domain.Refuse(NotYours, "Nobody but the system records this.")
+	}
+	stood := func(id domain.ID) bool { return s.Members[id].Active && !ending.Effective.Before(s.Members[id].From) }
+	again := false
+	switch b := ending.Body.(type) {
+	case ProfessionalDeactivated:
+		again = stood(b.Professional)
+	case RoleChanged:
+		again = !b.Superuser && stood(b.Professional) && s.Members[b.Professional].Superuser
+	case ProfessionalErased:
+		m, ok := s.Members[b.Professional]
+		again = ok && !m.Erased
+	}
+	if !again {
+		return nil, nil
+	}
+	return []Body{ending.Body}, nil
+}
+
+// IsEnding tells whether an event of an organisation ends something that a restored copy must not open again.
+func IsEnding(b Body) bool {
+	switch b := b.(type) {
+	case ProfessionalDeactivated, ProfessionalErased:
+		return true
+	case RoleChanged:
+		return !b.Superuser
+	}
+	return false
 }
 
 func register(a domain.Act, s State, c Register) ([]Body, error) {
@@ -311,6 +514,14 @@ func known(s State, id domain.ID) error {
 		return domain.Refuse(NoSuchPerson, "The professional is not on the list.")
 	}
 	return nil
+}
+
+// named refuses whoever is not known any more by name, too.
+func named(s State, id domain.ID) error {
+	if s.Members[id].Erased {
+		return domain.Refuse(IsErased, "What was known of the professional is erased. Add the professional anew.")
+	}
+	return known(s, id)
 }
 
 func firstOf(errs ...error) error {

@@ -241,6 +241,7 @@ func TestWhoMay(t *testing.T) {
 		organisation.CorrectContact{Contact: contact, Source: "s"}, organisation.AddProfessional{Professional: ID(0x13), Details: person},
 		organisation.CorrectProfessional{Professional: second, Details: person}, organisation.ChangeRole{Professional: second, Superuser: true},
 		organisation.Deactivate{Professional: second}, organisation.Reactivate{Professional: second},
+		organisation.AgreeRetention{Months: 24, Reason: "r"}, organisation.HideNames{Hidden: true}, organisation.ReviewAccess{},
 	}
 	for _, c := range commands {
 		for name, a := range map[string]domain.Act{
@@ -332,4 +333,45 @@ func TestAlwaysASuperuser(t *testing.T) {
 			}).Draw(t, "command"))
 		}
 	})
+}
+
+// One person is on the list once, whatever name was given: the keyed hash of the identity number tells.
+func TestIdentified(t *testing.T) {
+	super, third := as(first, domain.RoleSuperuser), ID(0x13)
+	same, other := organisation.IdentityHash{1}, organisation.IdentityHash{2}
+	s := registered(t).When(super, organisation.AddProfessional{Professional: second, Details: person, Identity: same}).Then(
+		event(super, organisation.ProfessionalAdded{Professional: second}), event(super, organisation.ProfessionalNamed{Professional: second, Details: person}),
+		event(super, organisation.ProfessionalIdentified{Professional: second, Identity: same}))
+	if m := s.State().Members[second]; m.Identity != same || m.Since != 5 {
+		t.Errorf("%+v", m)
+	}
+	s.When(super, organisation.AddProfessional{Professional: third, Details: person, Identity: same}).ThenRefused(organisation.AlreadyKnown)
+	s.When(super, organisation.CorrectProfessional{Professional: first, Details: person, Identity: same}).ThenRefused(organisation.AlreadyKnown)
+	for what, given := range map[string]organisation.IdentityHash{"the same": same, "none": {}} {
+		named := s.When(super, organisation.CorrectProfessional{Professional: second, Details: person, Identity: given}).
+			Then(event(super, organisation.ProfessionalNamed{Professional: second, Details: person}))
+		if got := named.State().Members[second].Identity; got != same {
+			t.Errorf("%s once more leaves another", what)
+		}
+	}
+	corrected := s.When(super, organisation.CorrectProfessional{Professional: second, Details: person, Identity: other}).Then(
+		event(super, organisation.ProfessionalNamed{Professional: second, Details: person}),
+		event(super, organisation.ProfessionalIdentified{Professional: second, Identity: other}))
+	added := corrected.When(super, organisation.AddProfessional{Professional: third, Details: person, Identity: same}).Then(
+		event(super, organisation.ProfessionalAdded{Professional: third}), event(super, organisation.ProfessionalNamed{Professional: third, Details: person}),
+		event(super, organisation.ProfessionalIdentified{Professional: third, Identity: same}))
+	added.When(super, organisation.ChangeRole{Professional: third, Superuser: true}).Then(event(super, organisation.RoleChanged{Professional: third, Superuser: true})).
+		When(super, organisation.CorrectProfessional{Professional: first, Details: person, Identity: same}).ThenRefused(organisation.AlreadyKnown)
+
+	// Whoever left may be added anew, and does not come back beside that.
+	left := s.When(super, organisation.Deactivate{Professional: second}).Then(event(super, organisation.ProfessionalDeactivated{Professional: second}))
+	left.When(super, organisation.Reactivate{Professional: second}).Then(event(super, organisation.ProfessionalReactivated{Professional: second}))
+	twice := left.When(super, organisation.AddProfessional{Professional: third, Details: person, Identity: same}).Then(
+		event(super, organisation.ProfessionalAdded{Professional: third}), event(super, organisation.ProfessionalNamed{Professional: third, Details: person}),
+		event(super, organisation.ProfessionalIdentified{Professional: third, Identity: same}))
+	twice.When(super, organisation.Reactivate{Professional: second}).ThenRefused(organisation.AlreadyKnown)
+	erased := left.When(super, organisation.EraseProfessional{Professional: second}).Then(event(super, organisation.ProfessionalErased{Professional: second}))
+	if got := erased.State().Members[second].Identity; got != (organisation.IdentityHash{}) {
+		t.Error("the identity of somebody erased is still known")
+	}
 }

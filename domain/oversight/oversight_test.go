@@ -68,3 +68,72 @@ func TestRefusedSignIn(t *testing.T) {
 		Of(t, oversight.Decider).When(nobody, b).Then(event(nobody, b)).When(nobody, b).ThenNothing()
 	}
 }
+
+// What somebody typed as a purpose or a kind does not get into a refused attempt, which is open.
+func TestRefusedLookUpInKnownWords(t *testing.T) {
+	tried := AsProfessional(at)
+	b := oversight.LookUpRefused{Client: ClientID, Handle: Handle, Purpose: client.Workload, Kinds: []client.Kind{client.Scores, client.Use}, Reason: client.NotShared}
+	Of(t, oversight.Decider).When(tried, b).Then(event(tried, b))
+	typed, known := b, b
+	typed.Purpose, typed.Kinds = "Ada sleeps badly", []client.Kind{client.Scores, "her scores", ""}
+	known.Purpose, known.Kinds = "", []client.Kind{client.Scores}
+	Of(t, oversight.Decider).When(tried, typed).Then(event(tried, known))
+}
+
+// A question names ids and instants, which may look like anything; what a person writes beside it identifies nobody.
+func TestQueryNamesNobody(t *testing.T) {
+	auditor := as(ID(1), domain.RoleAuditor)
+	q := oversight.Queried{
+		Query: "who-saw", About: "client 12345678-0000-4000-8000-010190500006, behind position 23456789", Basis: oversight.Audit, Reason: "yearly audit",
+	}
+	Of(t, oversight.Decider).When(auditor, q).Then(event(auditor, q))
+	for _, reason := range identifying {
+		q.Reason = reason
+		Of(t, oversight.Decider).When(auditor, q).ThenRefused(oversight.Identifies)
+	}
+}
+
+var identifying = []string{"asked by kari@example.org", "call 912 34 567 first", "about 010190 50006"}
+
+// A refused attempt is reviewed once, by a superuser of the organisation on whose behalf it was made, or by the safety manager; and
+// never by who made it.
+func TestAttemptReviewed(t *testing.T) {
+	tried := AsProfessional(at)
+	attempt := event(tried, oversight.LookUpRefused{Client: ClientID, Handle: Handle, Purpose: client.Effect, Reason: client.NotRegistered})
+	b := oversight.AttemptReviewed{By: Professional, Concern: client.WasRefused, Outcome: client.Mistake}
+	s := Of(t, oversight.Decider).Given(attempt)
+	for _, a := range []domain.Act{AsSuperuser(at), as(ID(0x51), domain.RoleSafetyManager)} {
+		done := s.When(a, b).Then(event(a, b))
+		done.When(a, b).ThenRefused(oversight.WasDone)
+		done.When(tried, attempt.Body).ThenNothing() // the attempt once more
+	}
+	elsewhere := AsSuperuser(at)
+	elsewhere.Organisation = ID(2)
+	for _, a := range []domain.Act{
+		tried, elsewhere, AsClient(at), AsSystem(at), AsEmployee(at), as(ID(0x51), domain.RoleAuditor), as(ID(0x51), domain.RoleSuperuser),
+	} {
+		s.When(a, b).ThenRefused(oversight.NotYours)
+	}
+	own := AsSuperuser(at)
+	own.Actor = Professional
+	s.When(own, b).ThenRefused(client.OwnLookUp)
+	for _, change := range []func(*oversight.AttemptReviewed){
+		func(b *oversight.AttemptReviewed) { b.Concern = "" },
+		func(b *oversight.AttemptReviewed) { b.Concern = "a friend of hers" },
+		func(b *oversight.AttemptReviewed) { b.Outcome = "" },
+		func(b *oversight.AttemptReviewed) { b.Outcome = "fine" },
+	} {
+		bad := b
+		change(&bad)
+		s.When(AsSuperuser(at), bad).ThenRefused(oversight.BadInput)
+	}
+	other := b
+	other.By = Superuser
+	s.When(AsSuperuser(at), other).ThenRefused(oversight.NoAttempt)
+	for _, past := range [][]oversight.Event{
+		nil, {event(as(ID(1), domain.RoleAuditor), oversight.Queried{Query: "who-saw", Reason: "r", Basis: oversight.Audit})},
+		{event(domain.Act{At: at}, oversight.SignInRefused{As: oversight.AsStaff, Account: Professional, Reason: "wrong-password"})},
+	} {
+		Of(t, oversight.Decider).Given(past...).When(AsSuperuser(at), b).ThenRefused(oversight.NoAttempt)
+	}
+}

@@ -1,9 +1,9 @@
 // Package staff is the account of one member of staff, as a stream: who it is, the invitation, the password, each sign-in. Staff
-// are the professionals and superusers of organisations, and the service's own auditors and employees.
+// are the professionals and superusers of organisations, and the service's own: auditors, employees and the safety manager.
 //
 // # Whose account
 //
-// Auditors and employees are employed here, and leave here. A professional's standing is in its organisation's stream (package
+// The service's own staff are employed here, and leave here. A professional's standing is in its organisation's stream (package
 // organisation) and nowhere else: whoever reads an account asks there as well. The account's id is the professional's.
 //
 // # Invitations
@@ -19,16 +19,22 @@
 // codes are made from is not in the ledger; it follows from the account, the invitation that was accepted, and a key that is kept
 // elsewhere.
 //
+// # The declaration of confidentiality
+//
+// Whoever accepts an invitation signs the declaration, in the wording that the act names. Without a signed one on record nothing is
+// opened.
+//
 // # What is sealed
 //
-// Everything but that an account exists, in which role, and that it ended: names, hashes, passwords' hashes and the instants of
-// sign-ins lie under the account's own key.
+// Everything but that an account exists, in which role, that the declaration was signed, and that the account ended: names, hashes,
+// passwords' hashes and the instants of sign-ins lie under the account's own key.
 package staff
 
 import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"samtykke/domain"
@@ -103,6 +109,9 @@ type SteppedUp struct {
 // SignedOut: the session was ended by whoever it belongs to. Sealed.
 type SignedOut struct{}
 
+// DeclarationSigned: whoever the account belongs to signed the declaration of confidentiality, in the wording that the act names.
+type DeclarationSigned struct{}
+
 // Ended: the auditor or employee has left.
 type Ended struct{}
 
@@ -115,6 +124,8 @@ func (SignedIn) fact()  {}
 func (SteppedUp) fact() {}
 func (SignedOut) fact() {}
 func (Ended) fact()     {}
+
+func (DeclarationSigned) fact() {}
 
 const (
 	hiddenHash     = "[keyed hash]"
@@ -149,15 +160,16 @@ type Invitation struct {
 type State struct {
 	Version      uint64
 	Account      domain.ID
-	Role         domain.Role // auditor or employee; "": a professional, whose role the organisation knows
+	Role         domain.Role // of EmployedRoles; "": a professional, whose role the organisation knows
 	Organisation domain.ID   // a professional's
 	Ended        bool
 	Login        Hash // of the last invitation
 	Invitation   Invitation
 	Credentials  uint64 // version at which the present password was set; 0: none
 	Password     Password
-	Factor       Hash   // the invitation that the one-time codes follow from
-	LastStep     uint64 // the last one used
+	Factor       Hash        // the invitation that the one-time codes follow from
+	LastStep     uint64      // the last one used
+	Declaration  domain.Text // the wording that was signed last; zero: none
 }
 
 // Evolve folds one event into the state.
@@ -178,6 +190,8 @@ func Evolve(s State, e Event) State {
 		s.LastStep = b.Step
 	case SteppedUp:
 		s.LastStep = b.Step
+	case DeclarationSigned:
+		s.Declaration = e.Act.Text
 	case Ended:
 		s.Ended = true
 	case nil, Named, SignedOut:
@@ -210,6 +224,8 @@ func (s State) Enters(credentials, step uint64) error {
 		return domain.Refuse(HasEnded, reasonEnded)
 	case s.Credentials == 0:
 		return domain.Refuse(NotAccepted, "No invitation to the account has been accepted.")
+	case s.Declaration == domain.Text{}:
+		return errNotDeclared
 	case s.Credentials != credentials:
 		return domain.Refuse(OtherCredentials, "The password has been replaced.")
 	case step <= s.LastStep:
@@ -235,7 +251,8 @@ type (
 		Account, Organisation     domain.ID
 		Login, Code, Confirmation Hash
 	}
-	// Accept accepts the invitation with a password of one's own and a first one-time code.
+	// Accept accepts the invitation with a password of one's own and a first one-time code, and signs the declaration of
+	// confidentiality that the act names.
 	Accept struct {
 		Code, Confirmation Hash
 		Password           Password
@@ -251,6 +268,8 @@ type (
 	StepUp struct{ Credentials, Step uint64 }
 	// SignOut ends the act's session.
 	SignOut struct{}
+	// Reapply records the account's end once more in a ledger that was restored from a copy made before it.
+	Reapply struct{ Ending Event }
 	// End ends the account of an auditor or employee.
 	End struct{}
 )
@@ -263,6 +282,8 @@ func (SignIn) command()  {}
 func (StepUp) command()  {}
 func (SignOut) command() {}
 func (End) command()     {}
+
+func (Reapply) command() {}
 
 // The codes of refusals.
 const (
@@ -277,7 +298,18 @@ const (
 	NotAccepted       = "not-accepted"
 	OtherCredentials  = "password-replaced"
 	StepUsed          = "one-time-code-used"
+	NotDeclared       = "no-declaration-signed"
 )
+
+var errNotDeclared = domain.Refuse(NotDeclared, "The declaration of confidentiality must be signed first.")
+
+// Declared refuses whoever has not signed a declaration of confidentiality.
+func (s State) Declared() error {
+	if s.Declaration == (domain.Text{}) {
+		return errNotDeclared
+	}
+	return nil
+}
 
 const reasonEnded = "The account has ended."
 
@@ -287,7 +319,22 @@ const InvitationDays = 7
 // Decider decides for accounts.
 var Decider = domain.AtOnce(rules.General, decide, Evolve)
 
+// IsEnding tells whether an event of an account ends something that a restored copy must not open again.
+func IsEnding(b Body) bool {
+	_, ended := b.(Ended)
+	return ended
+}
+
 func decide(a domain.Act, s State, c Command) ([]Body, error) {
+	if r, ok := c.(Reapply); ok {
+		if a.Role != domain.RoleSystem {
+			return nil, domain.Refuse(NotYours, "Nobody but the system records this.")
+		}
+		if s.Ended || s.Account.IsZero() || !IsEnding(r.Ending.Body) {
+			return nil, nil
+		}
+		return []Body{r.Ending.Body}, nil
+	}
 	if s.Ended {
 		return nil, domain.Refuse(HasEnded, reasonEnded)
 	}
@@ -297,7 +344,7 @@ func decide(a domain.Act, s State, c Command) ([]Body, error) {
 	case Invite:
 		return invite(a, s, c)
 	case Correct, End:
-		if a.Role != domain.RoleEmployee {
+		if a.Role != KeeperOf(s.Role) {
 			return nil, domain.Refuse(NotYours, "Only the service's own staff can do this.")
 		}
 		if s.Role == "" {
@@ -319,7 +366,10 @@ func decide(a domain.Act, s State, c Command) ([]Body, error) {
 		if len(c.Password) == 0 || c.Step == 0 {
 			return nil, domain.Refuse(BadInput, "An account takes a password and a one-time code.")
 		}
-		return []Body{Accepted{Code: c.Code, Password: c.Password, Step: c.Step}}, nil
+		if a.Text == (domain.Text{}) {
+			return nil, errNotDeclared
+		}
+		return []Body{Accepted{Code: c.Code, Password: c.Password, Step: c.Step}, DeclarationSigned{}}, nil
 	case SignIn:
 		if err := s.Enters(c.Credentials, c.Step); err != nil {
 			return nil, err
@@ -352,19 +402,31 @@ func employ(a domain.Act, s State, c Employ) ([]Body, error) {
 	switch {
 	case !s.Account.IsZero():
 		return nil, domain.Refuse(AlreadyKnown, "There is such an account already.")
-	case a.Role != domain.RoleEmployee:
-		return nil, domain.Refuse(NotYours, "Only the service's own staff can do this.")
-	case c.Account.IsZero(), c.Role != domain.RoleAuditor && c.Role != domain.RoleEmployee:
-		return nil, domain.Refuse(BadInput, "Whoever is employed is an auditor or an employee.")
+	case a.Role != KeeperOf(c.Role):
+		return nil, domain.Refuse(NotYours, "Only the service's own staff can do this, and for the safety manager only a safety manager.")
+	case c.Account.IsZero(), !slices.Contains(EmployedRoles, c.Role):
+		return nil, domain.Refuse(BadInput, "Whoever is employed is an auditor, an employee or the safety manager.")
 	}
 	return []Body{Employed{Account: c.Account, Role: c.Role}, Named{Name: c.Name, Email: c.Email}}, checkPerson(c.Name, c.Email)
 }
 
-// invite lets an employee invite anyone, and a superuser the professionals of the own organisation. Whether the superuser is one
+// KeeperOf is who keeps the accounts of a role. Employees do, but for the safety manager's: they could give themselves one, and review
+// their own exceptional access.
+func KeeperOf(role domain.Role) domain.Role {
+	if role == domain.RoleSafetyManager {
+		return domain.RoleSafetyManager
+	}
+	return domain.RoleEmployee
+}
+
+// EmployedRoles are the roles of the service's own staff.
+var EmployedRoles = []domain.Role{domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager}
+
+// invite lets an employee invite anyone but the safety manager (KeeperOf), and a superuser the professionals of the own organisation. Whether the superuser is one
 // and the professional on the list is read in the organisation's stream, by whoever gives the command.
 func invite(a domain.Act, s State, c Invite) ([]Body, error) {
 	switch {
-	case a.Role != domain.RoleEmployee && (a.Role != domain.RoleSuperuser || c.Organisation.IsZero() || a.Organisation != c.Organisation):
+	case a.Role != KeeperOf(s.Role) && (a.Role != domain.RoleSuperuser || c.Organisation.IsZero() || a.Organisation != c.Organisation):
 		return nil, domain.Refuse(NotYours, "Only a superuser of the organisation or the service's own staff can do this.")
 	case c.Account.IsZero(), s.Account.IsZero() && c.Organisation.IsZero():
 		return nil, domain.Refuse(NoSuchAccount, "There is nobody to invite.")

@@ -37,6 +37,12 @@ func employee() domain.Act { return by(ID(0xe1), domain.RoleEmployee, domain.ID{
 func super() domain.Act    { return by(boss, domain.RoleSuperuser, us) }
 func self() domain.Act     { return by(account, domain.RoleProfessional, us) }
 
+// signing is the act with the declaration of confidentiality shown.
+func signing(a domain.Act) domain.Act {
+	a.Text = domain.Text{Name: "confidentiality", Version: "2026-11-22", Language: "nb"}
+	return a
+}
+
 func on(a domain.Act, t time.Time) domain.Act { a.At = t; return a }
 
 func event(a domain.Act, b staff.Body) staff.Event {
@@ -64,35 +70,51 @@ func invited(t *testing.T) story {
 
 func accepted(t *testing.T) story {
 	t.Helper()
-	return invited(t).When(self(), accept()).
-		Then(event(self(), staff.Accepted{Code: code, Password: phc, Step: 100}))
+	return invited(t).When(signing(self()), accept()).
+		Then(event(signing(self()), staff.Accepted{Code: code, Password: phc, Step: 100}), event(signing(self()), staff.DeclarationSigned{}))
 }
 
 func employed(t *testing.T, role domain.Role) story {
 	t.Helper()
+	keeper := keeping(role)
 	return Of(t, staff.Decider).
-		When(employee(), staff.Employ{Account: account, Role: role, Name: "Randi Revisor", Email: "randi@example.org"}).
-		Then(event(employee(), staff.Employed{Account: account, Role: role}),
-			event(employee(), staff.Named{Name: "Randi Revisor", Email: "randi@example.org"}))
+		When(keeper, staff.Employ{Account: account, Role: role, Name: "Randi Revisor", Email: "randi@example.org"}).
+		Then(event(keeper, staff.Employed{Account: account, Role: role}),
+			event(keeper, staff.Named{Name: "Randi Revisor", Email: "randi@example.org"}))
 }
 
-// Auditors and employees get their accounts from employees; nobody else does.
+func keeping(role domain.Role) domain.Act { return by(ID(0xe1), staff.KeeperOf(role), domain.ID{}) }
+
+// Nobody reviews the own exceptional access by giving themselves the account of a safety manager, or taking one over.
+func TestEmployeesAreNoSafetyManagers(t *testing.T) {
+	Of(t, staff.Decider).When(employee(), staff.Employ{Account: account, Role: domain.RoleSafetyManager, Name: "N", Email: "n@example.org"}).
+		ThenRefused(staff.NotYours)
+	s := employed(t, domain.RoleSafetyManager)
+	for _, c := range []staff.Command{invite(), staff.Correct{Name: "N", Email: "n@example.org"}, staff.End{}} {
+		s.When(employee(), c).ThenRefused(staff.NotYours)
+	}
+}
+
+// Auditors and employees get their accounts from employees, safety managers from safety managers; nobody else does.
 func TestEmploy(t *testing.T) {
-	for _, role := range []domain.Role{domain.RoleAuditor, domain.RoleEmployee} {
+	for _, role := range []domain.Role{domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager} {
 		s := employed(t, role)
-		s.When(employee(), staff.Employ{Account: account, Role: role, Name: "N", Email: "n@example.org"}).ThenRefused(staff.AlreadyKnown)
+		s.When(keeping(role), staff.Employ{Account: account, Role: role, Name: "N", Email: "n@example.org"}).ThenRefused(staff.AlreadyKnown)
 		if got := s.State(); got.Role != role || got.Account != account || got.Credentials != 0 {
 			t.Errorf("%+v", got.Version)
 		}
 	}
 	good := staff.Employ{Account: account, Role: domain.RoleAuditor, Name: "N", Email: "n@example.org"}
-	for _, role := range []domain.Role{domain.RoleAuditor, domain.RoleSuperuser, domain.RoleProfessional, domain.RoleClient, domain.RoleSystem, ""} {
+	for _, role := range []domain.Role{
+		domain.RoleAuditor, domain.RoleSafetyManager, domain.RoleSuperuser, domain.RoleProfessional, domain.RoleClient, domain.RoleSystem, "",
+	} {
 		Of(t, staff.Decider).When(by(ID(0xe1), role, domain.ID{}), good).ThenRefused(staff.NotYours)
 	}
 	for _, change := range []func(*staff.Employ){
 		func(c *staff.Employ) { c.Account = domain.ID{} },
 		func(c *staff.Employ) { c.Role = domain.RoleSuperuser },
 		func(c *staff.Employ) { c.Role = domain.RoleProfessional },
+		func(c *staff.Employ) { c.Role = domain.RoleSystem },
 		func(c *staff.Employ) { c.Role = "" },
 		func(c *staff.Employ) { c.Name = " " },
 		func(c *staff.Employ) { c.Email = "n" },
@@ -175,15 +197,17 @@ func TestAccept(t *testing.T) {
 			}
 			a := accept()
 			a.Code, a.Confirmation = c.code, c.confirmation
-			o := s.When(on(self(), c.at), a)
+			o := s.When(on(signing(self()), c.at), a)
 			if c.refused != "" {
 				o.ThenRefused(c.refused)
 				return
 			}
-			o.Then(event(on(self(), c.at), staff.Accepted{Code: code, Password: phc, Step: 100})).
-				When(on(self(), c.at), a).ThenRefused(staff.NotInvited) // once
+			signed := on(signing(self()), c.at)
+			o.Then(event(signed, staff.Accepted{Code: code, Password: phc, Step: 100}), event(signed, staff.DeclarationSigned{})).
+				When(signed, a).ThenRefused(staff.NotInvited) // once
 		})
 	}
+	s.When(self(), accept()).ThenRefused(staff.NotDeclared)
 	bad := accept()
 	bad.Password = nil
 	s.When(self(), bad).ThenRefused(staff.BadInput)
@@ -247,19 +271,60 @@ func TestReset(t *testing.T) {
 	b.Code, b.Confirmation = again.Code, again.Confirmation
 	s = s.When(super(), again).Then(event(super(), b))
 	s.When(self(), staff.SignIn{Credentials: 2, Step: 101}).Then(event(self(), staff.SignedIn{Method: staff.PasswordOTP, Step: 101}))
-	s.When(self(), accept()).ThenRefused(staff.NotInvited) // the invitation accepted before
+	s.When(signing(self()), accept()).ThenRefused(staff.NotInvited) // the invitation accepted before
 	anew := staff.Accept{Code: staff.Hash{4}, Confirmation: staff.Hash{5}, Password: later, Step: 50}
-	s = s.When(self(), anew).Then(event(self(), staff.Accepted{Code: staff.Hash{4}, Password: later, Step: 50}))
+	s = s.When(signing(self()), anew).
+		Then(event(signing(self()), staff.Accepted{Code: staff.Hash{4}, Password: later, Step: 50}), event(signing(self()), staff.DeclarationSigned{}))
 	for _, c := range []staff.Command{staff.SignIn{Credentials: 2, Step: 101}, staff.StepUp{Credentials: 2, Step: 101}} {
 		s.When(self(), c).ThenRefused(staff.OtherCredentials)
 	}
-	s.When(self(), staff.SignIn{Credentials: 4, Step: 51}).Then(event(self(), staff.SignedIn{Method: staff.PasswordOTP, Step: 51}))
-	if got := s.State(); got.Credentials != 4 || string(got.Password) != string(later) || got.Factor != (staff.Hash{4}) {
+	s.When(self(), staff.SignIn{Credentials: 5, Step: 51}).Then(event(self(), staff.SignedIn{Method: staff.PasswordOTP, Step: 51}))
+	if got := s.State(); got.Credentials != 5 || string(got.Password) != string(later) || got.Factor != (staff.Hash{4}) {
 		t.Errorf("set at version %d", got.Credentials)
 	}
 	// An invitation takes the place of one that was not accepted.
 	s = invited(t).When(super(), again).Then(event(super(), b))
 	s.When(self(), accept()).ThenRefused(staff.NotInvited)
+}
+
+// Without a signed declaration on record, a password opens nothing: not of an account from before there was one, nor where the event
+// names no wording.
+func TestDeclaration(t *testing.T) {
+	before := invited(t).Given(event(self(), staff.Accepted{Code: code, Password: phc, Step: 100}))
+	for _, s := range []story{before, before.Given(event(self(), staff.DeclarationSigned{}))} {
+		if got := domain.Refused(s.State().Declared()); got != staff.NotDeclared {
+			t.Errorf("undeclared is refused with %q", got)
+		}
+		s.When(self(), staff.SignIn{Credentials: 2, Step: 101}).ThenRefused(staff.NotDeclared)
+		s.When(self(), staff.StepUp{Credentials: 2, Step: 101}).ThenRefused(staff.NotDeclared)
+	}
+	if s := accepted(t).State(); s.Declared() != nil || s.Declaration != signing(self()).Text {
+		t.Errorf("signed %v: %v", s.Declaration, s.Declared())
+	}
+	if err := invited(t).State().Declared(); domain.Refused(err) != staff.NotDeclared {
+		t.Errorf("nothing accepted: %v", err)
+	}
+}
+
+// An account that had ended is ended in a restored copy too, by the system alone; nothing else is brought back.
+func TestReapply(t *testing.T) {
+	system := AsSystem(at)
+	again := func(b staff.Body) staff.Reapply { return staff.Reapply{Ending: event(employee(), b)} }
+	s := employed(t, domain.RoleAuditor)
+	for _, a := range []domain.Act{employee(), by(account, domain.RoleAuditor, domain.ID{}), super(), {At: at}} {
+		s.When(a, again(staff.Ended{})).ThenRefused(staff.NotYours)
+	}
+	s.When(system, again(staff.Ended{})).Then(event(system, staff.Ended{})).When(system, again(staff.Ended{})).ThenNothing()
+	for _, b := range []staff.Body{
+		staff.Employed{Account: account, Role: domain.RoleEmployee}, invitedBody(), staff.Accepted{Code: code, Password: phc, Step: 1},
+		staff.SignedIn{Step: 1}, staff.DeclarationSigned{}, staff.SignedOut{}, nil,
+	} {
+		s.When(system, again(b)).ThenNothing()
+		if staff.IsEnding(b) {
+			t.Errorf("%T is an ending", b)
+		}
+	}
+	Of(t, staff.Decider).When(system, again(staff.Ended{})).ThenNothing() // the copy knows no such account
 }
 
 // The cost of a password is raised without its being another one.
@@ -281,7 +346,9 @@ func TestEnd(t *testing.T) {
 	s := employed(t, domain.RoleAuditor).When(employee(), own).Then(event(employee(), b))
 	s.When(auditor, staff.End{}).ThenRefused(staff.NotYours)
 	s.When(super(), staff.End{}).ThenRefused(staff.NotYours)
-	ended := s.When(auditor, accept()).Then(event(auditor, staff.Accepted{Code: code, Password: phc, Step: 100})).
+	signed := signing(auditor)
+	ended := s.When(signed, accept()).
+		Then(event(signed, staff.Accepted{Code: code, Password: phc, Step: 100}), event(signed, staff.DeclarationSigned{})).
 		When(employee(), own).Then(event(employee(), b)).
 		When(employee(), staff.End{}).Then(event(employee(), staff.Ended{}))
 	for _, c := range []staff.Command{
@@ -321,7 +388,7 @@ func TestNobodyComesInOtherwise(t *testing.T) {
 			step := rapid.Uint64Range(1, 6).Draw(t, "step")
 			as := rapid.Uint64Range(0, s.Version+1).Draw(t, "credentials")
 			var c staff.Command
-			a := self()
+			a := signing(self())
 			switch rapid.IntRange(0, 3).Draw(t, "command") {
 			case 0:
 				i := invite()
