@@ -6,28 +6,29 @@ import (
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"samtykke/domain"
 )
 
-// An entry is 128 bytes of data.keys. Numbers are big-endian; texts are padded with zero bytes.
+// An entry is 128 bytes of a table. Numbers are big-endian; texts are padded with zero bytes.
 //
 //	 0  kind of entry        16 bytes of text
 //	16  owner's kind         16 bytes of text
 //	32  owner's id           16 bytes
 //	48  the entry's number    4 bytes
 //	52  its batch's first     4 bytes
-//	56  epoch, or target      4 bytes: the epoch whose key wraps this one; for "destroy", the number of the entry to wipe
+//	56  epoch, or target      4 bytes: the epoch whose key wraps this one; for "destroy", the number of the entry to wipe, 0 for none
 //	60  wrapped key          60 bytes: nonce, ciphertext, tag; otherwise "destroyed destroyed …"
 //	120 checksum              8 bytes: xxHash64 of all before
 //
-// Entry 0 is the header. In the key's place it has 32 zero bytes sealed under the master key, which tells whether the two
-// files belong together.
+// Entry 0 is the header. In the key's place it has 32 zero bytes sealed under the epoch's key, which tells whether the two
+// belong together.
 type entry struct {
 	kind          entryKind
 	owner         tag
 	number, first slot
-	target        slot // kind destroy: the entry to wipe, 0 for none
+	target        slot // kind destroy: the entry to wipe, 0 for none; kind key and header: the epoch
 	key           wrappedKey
 }
 
@@ -43,9 +44,14 @@ const (
 const entrySize = 128
 
 var (
-	noKey       = wrappedKey([]byte(strings.Repeat("destroyed ", wrappedSize/10)))
-	masterBound = []byte("samtykke master key 1")
+	noKey      = wrappedKey([]byte(strings.Repeat("destroyed ", wrappedSize/10)))
+	checkBound = []byte("samtykke master key 1") // named before there were epochs
 )
+
+func newHeader(wrapping tink.AEAD, epoch uint32) (entry, error) {
+	check, err := wrap(wrapping, make([]byte, keySize), checkBound)
+	return entry{kind: kindHeader, target: slot(epoch), key: check}, err
+}
 
 func (e *entry) append(b []byte) []byte {
 	start := len(b)

@@ -5,33 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
+	"slices"
 	"sync"
+	"syscall"
+
+	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"samtykke/adapters/disk"
 )
 
-// A FileRing is a Keyring in two files; the package comment says which, and what is lost with each.
+// A FileRing is a Keyring in files; the package comment says which, and what is lost with each.
 type FileRing struct {
-	table  *table
-	file   disk.File
+	place  place
 	lock   io.Closer
-	random io.Reader
+	master tink.AEAD
+	table  *table
 
-	mu      sync.Mutex // guards what follows; never held during a write
-	waiting []*request
-	writing bool
-	closed  bool
-	broken  error // what ended all writing; matches ErrEnded
+	rotation sync.Mutex // held by the one who copies the table or the epochs' keys
+
+	mu       sync.Mutex // guards what follows; never held during a write
+	waiting  []*request
+	writing  bool
+	closed   bool
+	broken   error         // what ended all writing; matches ErrEnded
+	epochs   []Epoch       // whose keys there are, oldest first
+	rotating chan struct{} // closed when the copy of the table that is being made is done with; nil if there is none
 
 	writer sync.WaitGroup
-	next   slot // number of the next entry; the writer's own
+	// What follows is the writer's own. Whoever holds rotation may read file and epoch.
+	random io.Reader
+	file   disk.File
+	epoch  uint32 // whose key wraps the data keys
+	next   slot   // number of the next entry
+	filled int64  // the file's length: zeros from next on
 }
 
 // A request waits for its batch. Whoever made it reads err after done.
 type request struct {
 	owner   tag
 	destroy bool
+	step    func() error // if not nil, what is to be done between two batches, and all
 	err     error
 	done    chan struct{}
 }
@@ -62,10 +77,41 @@ func (f *FileRing) Destroy(ctx context.Context, owner Owner) error {
 	if err != nil {
 		return err
 	}
-	return f.write(ctx, &request{owner: o, destroy: true, done: make(chan struct{})})
+	if err := f.write(ctx, &request{owner: o, destroy: true, done: make(chan struct{})}); err != nil {
+		return err
+	}
+	return f.rotated(ctx)
 }
 
-// Close waits for what was asked to be written, closes the file and gives up the lock. Sealing goes on from memory.
+// Destroyed gives the owners whose key was destroyed, in that order. Kept outside of the backups, the list says what to
+// destroy once more when an older copy is put back.
+func (f *FileRing) Destroyed() iter.Seq[Owner] {
+	_, gone := f.table.count()
+	return func(yield func(Owner) bool) {
+		for _, o := range gone {
+			if !yield(Owner{kinds[o.kind], o.id}) {
+				return
+			}
+		}
+	}
+}
+
+// Count tells how many keys there are and how many were destroyed, each of another owner.
+func (f *FileRing) Count() (living, destroyed int) {
+	living, gone := f.table.count()
+	return living, len(gone)
+}
+
+// Epochs gives the epochs whose keys are there, oldest first. The current one is among them, unless Rotate was never called on
+// a folder from before there were epochs.
+func (f *FileRing) Epochs() []Epoch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.epochs)
+}
+
+// Close waits for what was asked to be written, stops a Rotate, a Copy or an EscrowTo, closes the file and gives up the lock.
+// Sealing goes on from memory.
 func (f *FileRing) Close() error {
 	f.mu.Lock()
 	again := f.closed
@@ -75,6 +121,8 @@ func (f *FileRing) Close() error {
 		return nil
 	}
 	f.writer.Wait()
+	f.rotation.Lock()
+	defer f.rotation.Unlock()
 	return errors.Join(f.file.Close(), f.lock.Close())
 }
 
@@ -100,6 +148,18 @@ func (f *FileRing) write(ctx context.Context, r *request) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// inTurn has the writer do something between two batches, and waits until it is done: nothing is added meanwhile.
+func (f *FileRing) inTurn(step func() error) error {
+	return f.write(context.Background(), &request{step: step, done: make(chan struct{})})
+}
+
+// stopped says why no more requests are taken.
+func (f *FileRing) stopped() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refusal()
 }
 
 // refusal says why no more requests are taken; f.mu is held.
@@ -136,25 +196,44 @@ func (f *FileRing) writeBatch(requests []*request) {
 		return
 	}
 	b := batch{ring: f, states: map[tag]slot{}}
+	var steps []*request
 	for _, r := range requests {
-		r.err = b.add(r)
+		if r.step != nil {
+			steps = append(steps, r)
+		} else {
+			r.err = b.add(r)
+		}
 	}
-	if len(b.entries) == 0 {
+	if err := f.writeEntries(b.entries); err != nil {
+		answer(requests, err)
 		return
 	}
-	if err := f.store(b.entries); err != nil {
-		for _, e := range b.entries {
+	for _, r := range steps {
+		r.err = r.step()
+	}
+}
+
+// writeEntries stores a batch. Without room for it nothing is written, and later ones may find room.
+func (f *FileRing) writeEntries(entries []entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := f.fill(f.next + slot(len(entries))); err != nil {
+		return err
+	}
+	if err := f.store(entries); err != nil {
+		for _, e := range entries {
 			f.table.doubt(e.owner)
 		}
-		answer(requests, f.end(err))
-		return
+		return f.end(err)
 	}
-	for _, e := range b.entries {
+	for _, e := range entries {
 		f.learn(e)
 	}
-	if err := f.wipe(b.entries); err != nil {
-		answer(requests, f.end(err))
+	if err := f.wipe(entries); err != nil {
+		return f.end(err)
 	}
+	return nil
 }
 
 // A batch collects entries that are synced together.
@@ -179,11 +258,11 @@ func (b *batch) add(r *request) error {
 	case known:
 		return s.refusal(known)
 	}
-	key, err := makeKey(b.ring.table.master, r.owner, b.ring.random)
+	key, err := makeKey(b.ring.table.wrapping, r.owner, b.ring.random)
 	if err != nil {
 		return err
 	}
-	b.put(entry{kind: kindKey, owner: r.owner, key: key}, b.number())
+	b.put(entry{kind: kindKey, owner: r.owner, target: slot(b.ring.epoch), key: key}, b.number())
 	return nil
 }
 
@@ -194,6 +273,29 @@ func (b *batch) put(e entry, state slot) {
 	b.entries = append(b.entries, e)
 	b.states[e.owner] = state
 }
+
+// filledAhead is how many entries' room is made at a time.
+const filledAhead = 512
+
+// fill sees to it that the entries before end are written over zeros: so a full disk is noticed before any entry is written,
+// and a destruction may still find room that was made before.
+func (f *FileRing) fill(end slot) error {
+	if end.offset() <= f.filled {
+		return nil
+	}
+	n, err := f.file.WriteAt(make([]byte, (end+filledAhead).offset()-f.filled), f.filled)
+	f.filled += int64(n)
+	switch {
+	case err == nil || noRoom(err) && end.offset() <= f.filled:
+		return nil
+	case noRoom(err):
+		return fmt.Errorf("making room for data keys: %w", err)
+	}
+	return f.end(fmt.Errorf("making room for data keys: %w", err))
+}
+
+// noRoom tells whether the error says that the disk is full, for this user at least.
+func noRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // store returns when the entries are durable at the end of the file.
 func (f *FileRing) store(entries []entry) error {
@@ -222,25 +324,29 @@ func (f *FileRing) learn(e entry) {
 
 // wipe overwrites the keys that the entries destroy, where they stand, and returns when that is durable.
 func (f *FileRing) wipe(entries []entry) error {
-	wiped := false
+	wiped, err := wipe(f.file, entries)
+	if err != nil || !wiped {
+		return err
+	}
+	if err := f.file.Sync(); err != nil {
+		return fmt.Errorf("syncing an overwritten key: %w", err)
+	}
+	return nil
+}
+
+func wipe(table disk.File, entries []entry) (wiped bool, err error) {
 	for _, e := range entries {
 		if e.kind != kindDestroy || e.target == 0 {
 			continue
 		}
 		// Everything before the entry was synced with it; so the wiped entry may well say that a batch began with it.
 		w := entry{kind: kindWiped, owner: e.owner, number: e.target, first: e.target, key: noKey}
-		if _, err := f.file.WriteAt(w.append(nil), e.target.offset()); err != nil {
-			return fmt.Errorf("overwriting a destroyed key: %w", err)
+		if _, err := table.WriteAt(w.append(nil), e.target.offset()); err != nil {
+			return wiped, fmt.Errorf("overwriting a destroyed key: %w", err)
 		}
 		wiped = true
 	}
-	if !wiped {
-		return nil
-	}
-	if err := f.file.Sync(); err != nil {
-		return fmt.Errorf("syncing an overwritten key: %w", err)
-	}
-	return nil
+	return wiped, nil
 }
 
 func (s slot) offset() int64 { return int64(s) * entrySize }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"samtykke/adapters/disk"
 	"samtykke/adapters/disk/simdisk"
@@ -26,53 +28,63 @@ func client(n int) keyring.Owner { return keyringtest.Owner(keyring.Client, n) }
 
 // TestCrash cuts the power, or lets a write or sync fail, at any moment of a busy keyring, and looks at what is left.
 func TestCrash(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(*crashSeeds) {
 		src := mathrand.NewPCG(seed, 1)
-		c := crash{t: t, seed: seed, disk: simdisk.New(src), random: mathrand.New(src), created: map[int][]byte{}, doomed: map[int]bool{}, destroyed: map[int]bool{}}
-		for range 4 {
+		c := crash{
+			t: t, seed: seed, disk: simdisk.New(src), random: mathrand.New(src),
+			created: map[int][]byte{}, doomed: map[int]bool{}, destroyed: map[int]bool{},
+		}
+		for range 5 {
 			powerGoes := c.trouble()
 			c.work()
 			if powerGoes || c.random.IntN(2) == 0 {
 				c.disk.Crash()
 			} else { // only the process starts anew: what was not synced stays, for now
 				c.disk = c.disk.Clone(src)
+				if c.random.IntN(2) == 0 {
+					continue // into the next trouble
+				}
 			}
 			c.check()
 		}
 	}
 }
 
+var crashSeeds = flag.Int("crash.seeds", 300, "how many seeds TestCrash runs")
+
 type crash struct {
 	t      *testing.T
 	seed   uint64
 	disk   *simdisk.Disk
 	random *mathrand.Rand
+	today  int
 
 	mu        sync.Mutex
 	created   map[int][]byte // owners whose creation was confirmed, with something sealed
 	doomed    map[int]bool   // owners whose destruction was asked for
 	destroyed map[int]bool   // owners whose destruction was confirmed
+	rotated   int            // the last day whose Rotate was confirmed
 }
 
 func (c *crash) trouble() (powerGoes bool) {
-	n, stored := 1+c.random.IntN(20), c.random.IntN(2) == 0
+	n, stored := 1+c.random.IntN(45), c.random.IntN(2) == 0
 	switch c.random.IntN(4) {
 	case 0:
 		c.disk.FailSync(n, stored)
 	case 1:
 		c.disk.FailWrite(n, stored)
 	default:
-		c.disk.CutPower(1 + c.random.IntN(25))
+		c.disk.CutPower(1 + c.random.IntN(90))
 		powerGoes = true
 	}
 	return powerGoes
 }
 
-// work creates and destroys, several at once, until it is done or the disk fails.
+// work creates, destroys and rotates, several at once, until it is done or the disk fails.
 func (c *crash) work() {
 	ring, err := keyring.OpenFile(c.disk, "keys", rand.Reader)
 	if err != nil {
-		if errors.Is(err, keyring.ErrDamaged) {
+		if errors.Is(err, keyring.ErrDamaged) || errors.Is(err, keyring.ErrEpochGone) {
 			c.t.Errorf("seed %d: %v: no crash may be taken for damage", c.seed, err)
 		}
 		return
@@ -81,6 +93,8 @@ func (c *crash) work() {
 	for i := range plans {
 		plans[i] = []int{c.random.IntN(40), c.random.IntN(40), c.random.IntN(40), ^c.random.IntN(40), c.random.IntN(40), ^c.random.IntN(40)}
 	}
+	days := []int{c.today, c.today + c.random.IntN(9), c.today + 9}
+	c.today += 9
 	var all sync.WaitGroup
 	for _, plan := range plans {
 		all.Go(func() {
@@ -93,9 +107,19 @@ func (c *crash) work() {
 			}
 		})
 	}
+	all.Go(func() {
+		for _, day := range days {
+			if ring.Rotate(c.t.Context(), on(day)) == nil {
+				c.rotated = day
+			}
+		}
+	})
 	all.Wait()
 	ring.Close()
 }
+
+// on is an instant of a day.
+func on(day int) time.Time { return time.Date(2026, 3, 1+day, 4, 0, 0, 0, time.UTC) }
 
 func (c *crash) create(ring *keyring.FileRing, n int) {
 	if ring.Create(c.t.Context(), client(n)) != nil {
@@ -116,10 +140,17 @@ func (c *crash) destroy(ring *keyring.FileRing, n int) {
 	c.mu.Lock()
 	c.doomed[n] = true
 	c.mu.Unlock()
-	if ring.Destroy(c.t.Context(), client(n)) == nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.destroyed[n] = true
+	if ring.Destroy(c.t.Context(), client(n)) != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.destroyed[n] = true
+	names, _ := c.disk.Names("keys")
+	for _, name := range names {
+		if b, _ := c.disk.ReadFile("keys/" + name); strings.HasPrefix(name, "data.keys") && holdsKey(b, n) {
+			c.t.Errorf("seed %d: owner %d: destroyed, and its key stands in %s", c.seed, n, name)
+		}
 	}
 }
 
@@ -129,6 +160,17 @@ func (c *crash) check() {
 		c.t.Fatalf("seed %d: %v: after a crash the keyring must open", c.seed, err)
 	}
 	defer ring.Close()
+	c.checkKeys(ring)
+	c.checkEpochs(ring, c.rotated)
+	if err := ring.Rotate(c.t.Context(), on(c.today+1)); err != nil {
+		c.t.Fatalf("seed %d: %v: a rotation that was interrupted must not be in the way of the next", c.seed, err)
+	}
+	c.checkKeys(ring)
+	c.checkEpochs(ring, c.today+1)
+	c.rotated = c.today + 1
+}
+
+func (c *crash) checkKeys(ring *keyring.FileRing) {
 	for n, sealed := range c.created {
 		s, err := ring.Sealer(c.t.Context(), client(n))
 		if c.doomed[n] && errors.Is(err, keyring.ErrDestroyed) {
@@ -141,19 +183,44 @@ func (c *crash) check() {
 			c.t.Fatalf("seed %d: owner %d: %v: a confirmed key became another", c.seed, n, err)
 		}
 	}
-	file, err := c.disk.ReadFile("keys/data.keys")
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	table := onlyTable(c.t, c.disk)
 	for n := range c.doomed {
 		_, err := ring.Sealer(c.t.Context(), client(n))
 		if c.destroyed[n] && !errors.Is(err, keyring.ErrDestroyed) {
 			c.t.Fatalf("seed %d: owner %d: got %v: a confirmed destruction was undone", c.seed, n, err)
 		}
-		if errors.Is(err, keyring.ErrDestroyed) && holdsKey(file, n) {
+		if errors.Is(err, keyring.ErrDestroyed) && holdsKey(table, n) {
 			c.t.Fatalf("seed %d: owner %d: the file still holds a destroyed key", c.seed, n)
 		}
 	}
+}
+
+// checkEpochs looks for keys that a confirmed Rotate had to destroy.
+func (c *crash) checkEpochs(ring *keyring.FileRing, rotated int) {
+	for _, e := range ring.Epochs() {
+		if !e.Current && rotated > 0 && !on(rotated).Before(e.Ends) {
+			c.t.Fatalf("seed %d: the key of epoch %d, which ended on %v, is there on %v", c.seed, e.Number, e.Ends, on(rotated))
+		}
+	}
+}
+
+// onlyTable gives the one table of data keys that a keyring holds while nobody works on it.
+func onlyTable(t *testing.T, d *simdisk.Disk) []byte {
+	t.Helper()
+	names, err := d.Names("keys")
+	must(t, err)
+	var tables []string
+	for _, name := range names {
+		if strings.HasPrefix(name, "data.keys") {
+			tables = append(tables, name)
+		}
+	}
+	if len(tables) != 1 {
+		t.Fatalf("there are the tables %q: all but the current one must be destroyed", tables)
+	}
+	b, err := d.ReadFile("keys/" + tables[0])
+	must(t, err)
+	return b
 }
 
 // holdsKey looks for anything of the owner's, in the format's own terms, that is not marked as destroyed.
@@ -202,7 +269,7 @@ func TestDamage(t *testing.T) {
 			}
 			must(t, ring.Destroy(t.Context(), client(1)))
 			must(t, ring.Close())
-			change(t, d, "keys/data.keys", c.change)
+			change(t, d, "keys/data.keys.1", c.change)
 
 			ring, err := keyring.OpenFile(d, "keys", rand.Reader)
 			if !c.sound {
@@ -234,7 +301,7 @@ func TestOneFileMissing(t *testing.T) {
 		damage func(t *testing.T, d *simdisk.Disk)
 	}{
 		{"no master key", func(t *testing.T, d *simdisk.Disk) { must(t, d.Remove("keys/master.key")) }},
-		{"no data keys", func(t *testing.T, d *simdisk.Disk) { must(t, d.Remove("keys/data.keys")) }},
+		{"no data keys", func(t *testing.T, d *simdisk.Disk) { must(t, d.Remove("keys/data.keys.1")) }},
 		{"another master key", func(t *testing.T, d *simdisk.Disk) { d.WriteFile("keys/master.key", bytes.Repeat([]byte{7}, 32)) }},
 		{"half a master key", func(t *testing.T, d *simdisk.Disk) { d.WriteFile("keys/master.key", bytes.Repeat([]byte{7}, 16)) }},
 	} {
@@ -257,11 +324,11 @@ func TestWipedInPlace(t *testing.T) {
 	d := simdisk.New(mathrand.NewPCG(1, 1))
 	ring := open(t, d)
 	must(t, ring.Create(t.Context(), client(1)))
-	before, _ := d.ReadFile("keys/data.keys")
+	before, _ := d.ReadFile("keys/data.keys.1")
 	wrapped := bytes.Clone(before[entrySize+60 : entrySize+120])
 	must(t, ring.Destroy(t.Context(), client(1)))
 	d.Crash()
-	after, _ := d.ReadFile("keys/data.keys")
+	after, _ := d.ReadFile("keys/data.keys.1")
 	if bytes.Contains(after, wrapped[12:]) {
 		t.Error("a destroyed key's bytes must be overwritten in the file, durably, before Destroy returns")
 	}
@@ -331,7 +398,7 @@ func TestNoRandomness(t *testing.T) {
 	if _, err := keyring.OpenFile(d, "keys", bytes.NewReader(make([]byte, 31))); err == nil {
 		t.Error("a master key of 31 random bytes was accepted")
 	}
-	ring, err := keyring.OpenFile(d, "keys", bytes.NewReader(bytes.Repeat([]byte{5}, 32+32+31)))
+	ring, err := keyring.OpenFile(d, "keys", bytes.NewReader(bytes.Repeat([]byte{5}, 32+32+32+31)))
 	must(t, err)
 	must(t, ring.Create(t.Context(), client(1)))
 	if err := ring.Create(t.Context(), client(2)); err == nil {
@@ -348,7 +415,7 @@ func TestFileMode(t *testing.T) {
 	d, err := disk.OS(root)
 	must(t, err)
 	must(t, open(t, d).Close())
-	for _, name := range []string{"master.key", "data.keys"} {
+	for _, name := range []string{"master.key", "data.keys.1"} {
 		info, err := os.Stat(filepath.Join(root, "keys", name))
 		must(t, err)
 		if info.Mode() != fs.FileMode(0o600) {
@@ -360,7 +427,7 @@ func TestFileMode(t *testing.T) {
 // TestPrinting makes the keyring of known key bytes and looks for them, raw and in hexadecimal, in all that can be printed.
 func TestPrinting(t *testing.T) {
 	d := simdisk.New(mathrand.NewPCG(1, 1))
-	ring, err := keyring.OpenFile(d, "keys", bytes.NewReader(bytes.Repeat([]byte{0xAB}, 64)))
+	ring, err := keyring.OpenFile(d, "keys", bytes.NewReader(bytes.Repeat([]byte{0xAB}, 96)))
 	must(t, err)
 	must(t, ring.Create(t.Context(), client(1)))
 	sealer, err := ring.Sealer(t.Context(), client(1))

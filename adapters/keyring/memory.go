@@ -43,7 +43,7 @@ func (m *MemoryRing) Create(ctx context.Context, owner Owner) error {
 	if s, known := m.table.find(o); known {
 		return s.refusal(known)
 	}
-	key, err := makeKey(m.table.master, o, m.random)
+	key, err := makeKey(m.table.wrapping, o, m.random)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -12,11 +16,23 @@ import (
 	"samtykke/adapters/disk"
 )
 
-// OpenFile opens the keyring in a folder of the disk, and makes it if the folder holds none. Random makes the master key
-// and the data keys; one batch uses it at a time. The error matches ErrDamaged if the files cannot be trusted, and
-// disk.ErrLocked if the keyring is open already.
+// Options say what a keyring on files stands on. The zero Options are OpenFile's.
+type Options struct {
+	// Master wraps the epochs' keys: that of a key management service, say. If it is nil, the folder's master.key does. It
+	// is asked when the keyring is opened and when an epoch begins, never for a data key, and may be slow.
+	Master tink.AEAD
+}
+
+// OpenFile opens the keyring in a folder of the disk, and makes it if the folder holds none. Random makes the master key,
+// the epochs' keys and the data keys; it is never used by two at a time. The error matches ErrDamaged if the files cannot be
+// trusted, ErrEpochGone if the key is not there that opens the data keys, and disk.ErrLocked if the keyring is open already.
 func OpenFile(d disk.Disk, dir string, random io.Reader) (*FileRing, error) {
-	ring, err := place{d, dir}.openLocked(random)
+	return Options{}.OpenFile(d, dir, random)
+}
+
+// OpenFile is the function of that name, with these options.
+func (o Options) OpenFile(d disk.Disk, dir string, random io.Reader) (*FileRing, error) {
+	ring, err := place{d, dir}.openLocked(o.Master, random)
 	if err != nil {
 		return nil, fmt.Errorf("opening the keyring: %w", err)
 	}
@@ -24,11 +40,23 @@ func OpenFile(d disk.Disk, dir string, random io.Reader) (*FileRing, error) {
 }
 
 const (
-	masterName = "master.key"
-	dataName   = "data.keys"
-	lockName   = "lock"
-	newSuffix  = ".new" // a file that is not complete yet
+	masterName  = "master.key"
+	lockName    = "lock"
+	epochDir    = "epochs"
+	epochPrefix = epochDir + "/" // before the epoch's number
+	tablePrefix = "data.keys."   // the same
+	oldestTable = "data.keys"    // of epoch 0: wrapped under the master key itself, as it was before there were epochs
+	newSuffix   = ".new"         // of a file that is not complete yet, or whose name did not turn out to be durable
 )
+
+func epochName(epoch uint32) string { return epochPrefix + strconv.FormatUint(uint64(epoch), 10) }
+
+func tableName(epoch uint32) string {
+	if epoch == 0 {
+		return oldestTable
+	}
+	return tablePrefix + strconv.FormatUint(uint64(epoch), 10)
+}
 
 // A place is a folder with, perhaps, a keyring in it.
 type place struct {
@@ -38,20 +66,69 @@ type place struct {
 
 func (p place) path(name string) string { return path.Join(p.dir, name) }
 
-func (p place) openLocked(random io.Reader) (*FileRing, error) {
-	if err := p.disk.MakeDir(p.dir); err != nil {
+// syncDirs makes all names durable that are in the folder and in that of epochs' keys.
+func (p place) syncDirs() error {
+	return errors.Join(p.disk.SyncDir(p.path(epochDir)), p.disk.SyncDir(p.dir))
+}
+
+func (p place) syncDirOf(name string) error {
+	dir, _ := path.Split(name)
+	return p.disk.SyncDir(p.path(dir))
+}
+
+// names lists the files in the folder and in that of epochs' keys.
+func (p place) names() (listing, error) {
+	all, err := p.disk.Names(p.dir)
+	if err != nil {
+		return nil, err
+	}
+	epochs, err := p.disk.Names(p.path(epochDir))
+	for _, n := range epochs {
+		all = append(all, epochPrefix+n)
+	}
+	return all, err
+}
+
+// A listing is the names of files below a folder.
+type listing []string
+
+func (l listing) has(name string) bool { return slices.Contains(l, name) }
+
+// numbers gives the epochs of the files whose names begin and end so, oldest first.
+func (l listing) numbers(prefix, suffix string) []uint32 {
+	var numbers []uint32
+	for _, name := range l {
+		if prefix == tablePrefix && name == oldestTable+suffix {
+			numbers = append(numbers, 0)
+			continue
+		}
+		digits, begins := strings.CutPrefix(name, prefix)
+		digits, ends := strings.CutSuffix(digits, suffix)
+		number, err := strconv.ParseUint(digits, 10, 32)
+		if begins && ends && err == nil && digits[0] != '0' {
+			numbers = append(numbers, uint32(number))
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+func newest(numbers []uint32) (number uint32, found bool) {
+	if len(numbers) == 0 {
+		return 0, false
+	}
+	return numbers[len(numbers)-1], true
+}
+
+func (p place) openLocked(master tink.AEAD, random io.Reader) (*FileRing, error) {
+	if err := p.disk.MakeDir(p.path(epochDir)); err != nil {
 		return nil, err
 	}
 	lock, err := p.disk.Lock(p.path(lockName))
 	if err != nil {
 		return nil, err
 	}
-	key, err := p.master(random)
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	defer clear(key)
-	ring, err := p.open(key, random)
+	ring, err := p.open(master, random)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -59,91 +136,186 @@ func (p place) openLocked(random io.Reader) (*FileRing, error) {
 	return ring, nil
 }
 
-// master gives the master key of the keyring in the folder, which is made if there is none. The order of making lets an
-// interrupted one be told from a loss: the new master key is durable before data.keys appears, and gets its final name
-// after. So master.key never stands alone; and data.keys stands alone either without a single entry, and then nothing is
-// lost by starting over, or beside the master.key.new whose new name did not survive.
-func (p place) master(random io.Reader) ([]byte, error) {
-	has, err := p.names()
+func (p place) open(master tink.AEAD, random io.Reader) (*FileRing, error) {
+	current, err := p.settleNames(master, random)
 	if err != nil {
 		return nil, err
 	}
-	begun, err := p.hasEntries(has[dataName])
+	master, wrapping, err := p.unlock(current, master)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case has[masterName] && has[dataName]:
-		err = p.disk.SyncDir(p.dir) // a name that is seen may still not be durable
-	case has[masterName]:
-		err = fmt.Errorf("%w: there is %s without %s", ErrDamaged, masterName, dataName)
-	case begun && has[masterName+newSuffix]:
-		err = p.settle(masterName)
-	case begun:
-		err = fmt.Errorf("%w: there is %s without %s", ErrDamaged, dataName, masterName)
-	default:
-		err = p.create(random)
-	}
+	epochs, err := p.epochs(current)
 	if err != nil {
 		return nil, err
 	}
-	return p.readMaster()
+	file, err := p.disk.Open(p.path(tableName(current)), false)
+	if err != nil {
+		return nil, err
+	}
+	ring := &FileRing{
+		place: p, master: master, epoch: current, epochs: epochs, table: newTable(wrapping), file: file, random: random,
+	}
+	if err := ring.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", tableName(current), err), file.Close())
+	}
+	// Before anything is added to this table, no other may be taken for the current one any more.
+	if err := p.destroyTables(current); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return ring, nil
 }
 
-// hasEntries tells whether data.keys, if there is one, holds more than its header.
-func (p place) hasEntries(exists bool) (bool, error) {
-	if !exists {
-		return false, nil
+// settleNames finds the current table, and sees to it that it and the keys above it have their names durably. If the folder
+// holds no keyring, it makes one.
+//
+// The order of making lets an interrupted one be told from a loss: all is durable under provisional names before the table
+// gets its own, then the epoch's key gets its own, then the master key. So no key stands without a table; and a table
+// stands without the name that comes last either empty, and then nothing is lost by starting over, or beside the
+// provisional one, because the rename did not turn out to be durable.
+func (p place) settleNames(master tink.AEAD, random io.Reader) (current uint32, err error) {
+	names, err := p.names()
+	if err != nil {
+		return 0, err
 	}
-	f, err := p.disk.OpenRead(p.path(dataName))
+	current, found, err := p.newestTable(names)
+	if err != nil {
+		return 0, err
+	}
+	latest, keyed := newest(names.numbers(epochPrefix, ""))
+	if !found {
+		if keyed || names.has(masterName) {
+			return 0, fmt.Errorf("%w: there are keys, and no %s", ErrDamaged, oldestTable)
+		}
+		return p.create(master, 1, random)
+	}
+	last := masterName
+	if master != nil {
+		last = epochName(current)
+	}
+	begun, err := p.begun(tableName(current))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", tableName(current), err)
+	}
+	if !begun && !names.has(last) {
+		return p.create(master, latest+1, random)
+	}
+	if master == nil {
+		err = p.resettle(names, masterName, ErrDamaged)
+	}
+	if current > 0 {
+		err = errors.Join(err, p.resettle(names, epochName(current), ErrEpochGone))
+	}
+	return current, errors.Join(err, p.syncDirs()) // a name that is seen may still not be durable
+}
+
+// resettle sees to it that a file which the table needs has its name; without the file the error matches the one given.
+func (p place) resettle(names listing, name string, missing error) error {
+	switch {
+	case names.has(name):
+		return nil
+	case names.has(name + newSuffix):
+		return p.settle(name)
+	}
+	return fmt.Errorf("%w: there are data keys, and no %s to open them", missing, name)
+}
+
+// newestTable finds the table to open. A later epoch's table is whole before it gets its name, and the one that it replaces
+// is overwritten after that, from its beginning on. So if there is no table or one without its beginning, and a whole one of a
+// later epoch under a provisional name, then that had its name already, and the rename did not turn out to be durable.
+func (p place) newestTable(names listing) (epoch uint32, found bool, err error) {
+	epoch, found = newest(names.numbers(tablePrefix, ""))
+	if found {
+		if _, err := p.begun(tableName(epoch)); !errors.Is(err, ErrDamaged) {
+			return epoch, true, err
+		}
+	}
+	for _, next := range slices.Backward(names.numbers(tablePrefix, newSuffix)) {
+		if found && next <= epoch {
+			break
+		}
+		_, err := p.begun(tableName(next) + newSuffix)
+		if err == nil {
+			return next, true, p.settle(tableName(next))
+		}
+		if !errors.Is(err, ErrDamaged) {
+			return 0, false, err
+		}
+	}
+	return epoch, found, nil
+}
+
+// begun tells whether the table holds more than its header; the error matches ErrDamaged if it has none.
+func (p place) begun(name string) (bool, error) {
+	f, err := p.disk.OpenRead(p.path(name))
 	if err != nil {
 		return false, err
 	}
+	defer f.Close()
 	size, err := f.Size()
-	return size > entrySize, errors.Join(err, f.Close())
+	if err != nil {
+		return false, err
+	}
+	_, err = readHeader(f)
+	return size > entrySize, err
 }
 
-func (p place) names() (map[string]bool, error) {
-	names, err := p.disk.Names(p.dir)
-	if err != nil {
-		return nil, err
+func readHeader(f disk.File) (entry, error) {
+	raw := make([]byte, entrySize)
+	if _, err := f.ReadAt(raw, 0); err != nil && err != io.EOF {
+		return entry{}, err
 	}
-	has := map[string]bool{}
-	for _, n := range names {
-		has[path.Base(n)] = true
+	header, ok := parseEntry(raw, 0)
+	if !ok || header.kind != kindHeader {
+		return entry{}, fmt.Errorf("%w: no readable header of this version", ErrDamaged)
 	}
-	return has, nil
+	return header, nil
 }
 
-func (p place) create(random io.Reader) error {
-	key := make([]byte, keySize)
-	defer clear(key)
-	if _, err := io.ReadFull(random, key); err != nil {
-		return fmt.Errorf("randomness for the master key: %w", err)
+// create makes a keyring. Its first epoch has no beginning: the first Rotate ends it.
+func (p place) create(given tink.AEAD, epoch uint32, random io.Reader) (uint32, error) {
+	keys := make([]byte, 2*keySize)
+	defer clear(keys)
+	if _, err := io.ReadFull(random, keys); err != nil {
+		return 0, fmt.Errorf("randomness for the first keys: %w", err)
 	}
-	master, err := subtle.NewAESGCM(key)
+	master := given
+	if given == nil {
+		var err error
+		if master, err = subtle.NewAESGCM(keys[:keySize]); err != nil {
+			return 0, err
+		}
+	}
+	key, wrapping, err := makeEpoch(master, newEpoch(epoch, time.Time{}), keys[keySize:])
 	if err != nil {
-		return err
+		return 0, err
 	}
-	check, err := wrap(master, make([]byte, keySize), masterBound)
+	header, err := newHeader(wrapping, epoch)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	header := entry{kind: kindHeader, key: check}
-
-	if err := p.writeNew(masterName, key); err != nil {
-		return err
+	type file struct {
+		name    string
+		content []byte
 	}
-	if err := p.writeNew(dataName, header.append(nil)); err != nil {
-		return err
+	files := []file{{tableName(epoch), header.append(nil)}, {epochName(epoch), key}}
+	if given == nil {
+		files = append(files, file{masterName, keys[:keySize]})
 	}
-	if err := p.disk.SyncDir(p.dir); err != nil {
-		return err
+	for _, f := range files {
+		if err := p.writeNew(f.name, f.content); err != nil {
+			return 0, err
+		}
 	}
-	if err := p.settle(dataName); err != nil {
-		return err
+	if err := p.syncDirs(); err != nil {
+		return 0, err
 	}
-	return p.settle(masterName)
+	for _, f := range files {
+		if err := p.settle(f.name); err != nil {
+			return 0, err
+		}
+	}
+	return epoch, nil
 }
 
 // writeNew writes the file under its provisional name.
@@ -161,64 +333,97 @@ func (p place) settle(name string) error {
 	if err := p.disk.Rename(p.path(name+newSuffix), p.path(name)); err != nil {
 		return err
 	}
-	return p.disk.SyncDir(p.dir)
+	return p.syncDirOf(name)
 }
 
-func (p place) readMaster() ([]byte, error) {
-	f, err := p.disk.Open(p.path(masterName), false)
+// unlock gives the master key and, opened by it, the key that wraps the data keys of an epoch.
+func (p place) unlock(epoch uint32, given tink.AEAD) (master, wrapping tink.AEAD, err error) {
+	master = given
+	if given == nil {
+		if master, err = p.readMaster(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if epoch == 0 {
+		return master, master, nil
+	}
+	file, err := p.readEpoch(epoch)
+	if err == nil && file == nil {
+		err = fmt.Errorf("%w: %s is not whole", ErrDamaged, epochName(epoch))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	wrapping, err = file.open(master)
+	if err != nil && given == nil { // the master key is at hand: this one is not its own
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return master, wrapping, err
+}
+
+func (p place) readMaster() (tink.AEAD, error) {
+	key, err := p.read(masterName)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	if len(key) != keySize {
+		return nil, fmt.Errorf("%w: %s has %d bytes, not %d", ErrDamaged, masterName, len(key), keySize)
+	}
+	return subtle.NewAESGCM(key)
+}
+
+// read gives what is in a small file, at most 64 KiB.
+func (p place) read(name string) ([]byte, error) {
+	f, err := p.disk.OpenRead(p.path(name))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	if size != keySize {
-		return nil, fmt.Errorf("%w: %s has %d bytes, not %d", ErrDamaged, masterName, size, keySize)
-	}
-	key := make([]byte, keySize)
-	if _, err := f.ReadAt(key, 0); err != nil && err != io.EOF {
-		return nil, err
-	}
-	return key, nil
+	return io.ReadAll(io.NewSectionReader(f, 0, 1<<16))
 }
 
-// open reads data.keys, cuts off what was never completed, and finishes wipings that were interrupted.
-func (p place) open(key []byte, random io.Reader) (*FileRing, error) {
-	master, err := subtle.NewAESGCM(key)
+// destroyTables overwrites and removes every table but one.
+func (p place) destroyTables(current uint32) error {
+	names, err := p.names()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	file, err := p.disk.Open(p.path(dataName), false)
-	if err != nil {
-		return nil, err
+	for _, suffix := range []string{"", newSuffix} {
+		for _, n := range names.numbers(tablePrefix, suffix) {
+			if n == current && suffix == "" {
+				continue
+			}
+			if err := p.shred(tableName(n) + suffix); err != nil {
+				return err
+			}
+		}
 	}
-	ring := &FileRing{table: newTable(master), file: file, random: random}
-	if err := ring.recover(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", dataName, err), file.Close())
-	}
-	return ring, nil
+	return nil
 }
 
 func (f *FileRing) recover() error {
-	size, err := f.file.Size()
+	s, destroys, err := f.load()
 	if err != nil {
 		return err
 	}
-	if err := f.checkHeader(); err != nil {
-		return err
-	}
-	s, err := survey(f.file, size)
-	if err != nil {
-		return err
-	}
-	destroys, err := f.replay(s)
-	if err != nil {
-		return err
-	}
-	f.next = s.end
+	f.next, f.filled = s.end, s.end.offset()
 	return f.settle(s, destroys)
+}
+
+// load brings the table in memory up to the file's, and changes nothing. It gives the entries whose keys may still stand in the file.
+func (f *FileRing) load() (s surveyed, destroys []entry, err error) {
+	size, err := f.file.Size()
+	if err == nil {
+		err = f.checkHeader()
+	}
+	if err == nil {
+		s, err = survey(f.file, size)
+	}
+	if err == nil {
+		destroys, err = f.replay(s)
+	}
+	return s, destroys, err
 }
 
 // settle makes durable what was read. Reading does not prove that it is: after a sync that failed, the system shows what
@@ -242,22 +447,18 @@ func (f *FileRing) settle(s surveyed, destroys []entry) error {
 }
 
 func (f *FileRing) checkHeader() error {
-	raw := make([]byte, entrySize)
-	if _, err := f.file.ReadAt(raw, 0); err != nil && err != io.EOF {
+	header, err := readHeader(f.file)
+	if err != nil {
 		return err
 	}
-	header, ok := parseEntry(raw, 0)
-	if !ok || header.kind != kindHeader {
-		return fmt.Errorf("%w: no readable header of this version", ErrDamaged)
-	}
-	if !opens(f.table.master, header.key) {
-		return fmt.Errorf("%w: %s is of another keyring", ErrDamaged, masterName)
+	if header.target != slot(f.epoch) || !opens(f.table.wrapping, header.key) {
+		return fmt.Errorf("%w: its keys are not under epoch %d's key, or that is of another keyring", ErrDamaged, f.epoch)
 	}
 	return nil
 }
 
-func opens(master tink.AEAD, check wrappedKey) bool {
-	_, err := master.Decrypt(check[:], masterBound)
+func opens(wrapping tink.AEAD, check wrappedKey) bool {
+	_, err := wrapping.Decrypt(check[:], checkBound)
 	return err == nil
 }
 
@@ -321,7 +522,7 @@ func (f *FileRing) replay(s surveyed) (destroys []entry, err error) {
 		held, known := f.table.find(e.owner)
 		_, half := s.halfWiped[e.target]
 		switch {
-		case e.kind == kindKey && !known && e.target == 0:
+		case e.kind == kindKey && !known && e.target == slot(f.epoch):
 		case e.kind == kindWiped && !known:
 			wiped[at] = e.owner
 			return nil
@@ -350,7 +551,7 @@ func (f *FileRing) replay(s surveyed) (destroys []entry, err error) {
 
 // scan reads the entries from one number up to another, in large pieces. An entry that is cut short is not ok.
 func scan(file disk.File, from, to slot, visit func(at slot, e entry, ok bool) error) error {
-	buf := make([]byte, 8192*entrySize)
+	buf := make([]byte, min(8192, to-from).offset())
 	for at := from; at < to; {
 		n, err := file.ReadAt(buf[:min(int64(len(buf)), (to-at).offset())], at.offset())
 		if err != nil && !errors.Is(err, io.EOF) {

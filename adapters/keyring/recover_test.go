@@ -17,7 +17,7 @@ func written(t *testing.T, entries ...entry) *simdisk.Disk {
 	t.Helper()
 	d := simdisk.New(mathrand.NewPCG(1, 1))
 	must(t, openRing(t, d).Close())
-	file, err := d.ReadFile("keys/" + dataName)
+	file, err := d.ReadFile("keys/" + tableName(1))
 	must(t, err)
 	for i, e := range entries {
 		e.number = slot(i + 1)
@@ -26,7 +26,7 @@ func written(t *testing.T, entries ...entry) *simdisk.Disk {
 			file[len(file)-1] ^= 1
 		}
 	}
-	d.WriteFile("keys/"+dataName, file)
+	d.WriteFile("keys/"+tableName(1), file)
 	return d
 }
 
@@ -56,7 +56,7 @@ func (o tag) owner() Owner { return Owner{kinds[o.kind], o.id} }
 func TestUnfinishedBatch(t *testing.T) {
 	for what, entries := range map[string][]entry{
 		"a key after an unreadable one": {
-			{first: 1}, {kind: kindKey, owner: owner(7), first: 1},
+			{first: 1}, {kind: kindKey, owner: owner(7), first: 1, target: 1},
 		},
 		"a destruction after unreadable ones, of one of them": {
 			{first: 1}, {first: 1}, {kind: kindDestroy, owner: owner(7), first: 1, target: 1, key: noKey},
@@ -93,12 +93,12 @@ func TestSwappedKeys(t *testing.T) {
 			must(t, ring.Create(t.Context(), owner(1).owner()))
 			must(t, ring.Create(t.Context(), other.owner()))
 			must(t, ring.Close())
-			file, err := d.ReadFile("keys/" + dataName)
+			file, err := d.ReadFile("keys/" + tableName(1))
 			must(t, err)
 			one, _ := parseEntry(file[1*entrySize:2*entrySize], 1)
 			two, _ := parseEntry(file[2*entrySize:], 2)
 			one.key, two.key = two.key, one.key
-			d.WriteFile("keys/"+dataName, two.append(one.append(file[:entrySize:entrySize])))
+			d.WriteFile("keys/"+tableName(1), two.append(one.append(file[:entrySize:entrySize])))
 
 			s, err := openRing(t, d).Sealer(t.Context(), owner(1).owner())
 			must(t, err)
@@ -141,7 +141,7 @@ func TestWipingSynced(t *testing.T) {
 func mustBeWiped(t *testing.T, d *simdisk.Disk, at slot) {
 	t.Helper()
 	d.Crash()
-	file, err := d.ReadFile("keys/" + dataName)
+	file, err := d.ReadFile("keys/" + tableName(1))
 	must(t, err)
 	if e, ok := parseEntry(file[at.offset():(at+1).offset()], at); !ok || e.kind != kindWiped || e.key != noKey {
 		t.Fatal("after a crash the file still holds a destroyed key")
@@ -151,9 +151,9 @@ func mustBeWiped(t *testing.T, d *simdisk.Disk, at slot) {
 // TestMasterNameLost: the last step of making a keyring, a rename, seemed done and was not durable.
 func TestMasterNameLost(t *testing.T) {
 	d := simdisk.New(mathrand.NewPCG(1, 1))
-	d.FailSync(5, false)
+	d.FailSync(8, false)
 	if _, err := OpenFile(d, "keys", rand.Reader); !errors.Is(err, simdisk.ErrFault) {
-		t.Fatalf("got %v: the fifth sync should be of the master key's name", err)
+		t.Fatalf("got %v: the eighth sync should be of the master key's name", err)
 	}
 	d = d.Clone(mathrand.NewPCG(1, 1))
 	ring := openRing(t, d)

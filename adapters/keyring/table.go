@@ -57,20 +57,21 @@ func tagOf(o Owner) (tag, error) {
 
 // A table knows what became of every owner's key: its slot, its wrapped bytes and, for those in use, its cipher.
 type table struct {
-	master tink.AEAD
-
-	mu      sync.RWMutex
-	slots   map[tag]slot
-	wrapped shelf
-	ready   *lru.Cache[tag, tink.AEAD] // changed under mu, read or write: a destroyed key's cipher is never put back
+	mu       sync.RWMutex
+	wrapping tink.AEAD // the epoch's cipher: wraps all keys of the table; changed by whoever adds keys, and by nobody else
+	slots    map[tag]slot
+	wrapped  shelf
+	living   int
+	gone     []tag                      // owners whose key was destroyed, in that order; only ever added to
+	ready    *lru.Cache[tag, tink.AEAD] // changed under mu, read or write: a destroyed key's cipher is never put back
 }
 
-func newTable(master tink.AEAD) *table {
+func newTable(wrapping tink.AEAD) *table {
 	ready, err := lru.New[tag, tink.AEAD](readyCiphers)
 	if err != nil {
 		panic(err) // the size is a positive constant
 	}
-	return &table{master: master, slots: map[tag]slot{}, ready: ready}
+	return &table{wrapping: wrapping, slots: map[tag]slot{}, ready: ready}
 }
 
 // find tells the owner's slot, and whether anything is known of the owner at all.
@@ -87,6 +88,7 @@ func (t *table) keep(owner tag, s slot, key wrappedKey) {
 	defer t.mu.Unlock()
 	t.slots[owner] = s
 	*t.wrapped.at(s) = key
+	t.living++
 }
 
 // drop takes note that the owner's key is gone.
@@ -98,11 +100,30 @@ func (t *table) doubt(owner tag) { t.end(owner, slotUncertain) }
 func (t *table) end(owner tag, why slot) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s, known := t.slots[owner]; known && s.holdsKey() {
+	s, known := t.slots[owner]
+	if known && s.holdsKey() {
 		*t.wrapped.at(s) = wrappedKey{}
+		t.living--
+	}
+	if why == slotGone && !(known && s == slotGone) {
+		t.gone = append(t.gone, owner)
 	}
 	t.slots[owner] = why
 	t.ready.Remove(owner)
+}
+
+// rewrap puts the same keys, wrapped by another epoch's cipher, in the place of those held.
+func (t *table) rewrap(wrapping tink.AEAD, wrapped shelf) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wrapping, t.wrapped = wrapping, wrapped
+}
+
+// count tells how many keys are living, and lists the owners of those destroyed.
+func (t *table) count() (living int, gone []tag) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.living, t.gone
 }
 
 // cipher gives the owner's cipher, or the reason why there is none.
@@ -116,7 +137,7 @@ func (t *table) cipher(owner tag) (tink.AEAD, error) {
 	if err := s.refusal(known); err != nil {
 		return nil, err
 	}
-	c, err := unwrap(t.master, owner, t.wrapped.at(s))
+	c, err := unwrap(t.wrapping, owner, t.wrapped.at(s))
 	if err != nil {
 		return nil, err
 	}
@@ -197,34 +218,36 @@ func (s *shelf) at(n slot) *wrappedKey {
 	return &(*s)[n/shelfBlock][n%shelfBlock]
 }
 
-// makeKey makes a data key for the owner and wraps it under the master key.
-func makeKey(master tink.AEAD, owner tag, random io.Reader) (wrappedKey, error) {
+// makeKey makes a data key for the owner and wraps it.
+func makeKey(wrapping tink.AEAD, owner tag, random io.Reader) (wrappedKey, error) {
 	var key [keySize]byte
 	defer clear(key[:])
 	if _, err := io.ReadFull(random, key[:]); err != nil {
 		return wrappedKey{}, fmt.Errorf("randomness for a data key: %w", err)
 	}
-	return wrap(master, key[:], binding(owner))
+	return wrap(wrapping, key[:], binding(owner))
 }
 
-func wrap(master tink.AEAD, key, bound []byte) (wrappedKey, error) {
-	w, err := master.Encrypt(key, bound)
+func wrap(wrapping tink.AEAD, key, bound []byte) (wrappedKey, error) {
+	w, err := wrapping.Encrypt(key, bound)
 	if err != nil {
 		return wrappedKey{}, fmt.Errorf("wrapping a data key: %w", err)
 	}
 	return wrappedKey(w), nil
 }
 
-// unwrap gives the cipher of a wrapped key. Keys are checked as they are used, not when the file is opened: that would
-// cost a second for a million of them.
-func unwrap(master tink.AEAD, owner tag, w *wrappedKey) (tink.AEAD, error) {
-	key, err := master.Decrypt(w[:], binding(owner))
+// unwrap gives the cipher of a wrapped key. Keys are checked as they are used and as they are wrapped anew, not when the
+// file is opened: that would cost a second for a million of them.
+func unwrap(wrapping tink.AEAD, owner tag, w *wrappedKey) (tink.AEAD, error) {
+	key, err := wrapping.Decrypt(w[:], binding(owner))
 	if err != nil {
-		return nil, fmt.Errorf("%w: a data key does not open under the master key", ErrDamaged)
+		return nil, errUnwrapped
 	}
 	defer clear(key)
 	return subtle.NewAESGCM(key)
 }
+
+var errUnwrapped = fmt.Errorf("%w: a data key does not open under its epoch's key", ErrDamaged)
 
 // binding is the associated data of a wrapped key: it opens for its owner only.
 func binding(owner tag) []byte {
