@@ -139,6 +139,13 @@ func (q *queue) end(err error) {
 	q.signal()
 }
 
+// failure is the answer to requests from now on, nil while there is none.
+func (q *queue) failure() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ended
+}
+
 // close refuses new requests, and has the writer end when it has taken the waiting ones.
 func (q *queue) close() {
 	q.end(errClosed)

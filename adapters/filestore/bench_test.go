@@ -2,10 +2,12 @@ package filestore_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"samtykke/adapters/disk"
 	"samtykke/adapters/filestore"
@@ -171,4 +173,114 @@ func BenchmarkMillion(b *testing.B) {
 			open(b).Close()
 		}
 	})
+}
+
+var eraseBytes = flag.Int("erase.bytes", 1<<30, "the length of the log that BenchmarkErase sweeps")
+
+// sealedLogOf makes a store of eraseBytes of sealed events, 300 bytes of each sealed, in 20,000 streams.
+func sealedLogOf(b *testing.B, opts filestore.Options) (s *filestore.Store, records int) {
+	const streams, writers, frame = 20_000, 500, 504
+	s = mustOpen(b, osDisk(b), opts)
+	each := *eraseBytes / frame / streams
+	var all sync.WaitGroup
+	for c := range writers {
+		all.Go(func() {
+			for version := range uint64(each) {
+				for i := range streams / writers {
+					r := event(int(version))
+					r.Data, r.Sealed = r.Data[:60], r.Data
+					stream := fmt.Sprint("journal-1b4e28ba-2fa1-41d2-883f-", 100000000000+c*streams/writers+i)
+					if _, err := s.Append(context.Background(), stream, version, r); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	return s, each * streams
+}
+
+// BenchmarkErase sweeps a log whole, alone and beside writers: how long that takes, and what part of their rate the
+// writers keep. For that it holds the sweep up every second for a second, and counts what they write with it and without;
+// the time it is held up does not count as the sweep's. To be run with -benchtime 1x.
+func BenchmarkErase(b *testing.B) {
+	for _, callers := range []int{0, 1, 16, 64, 256} {
+		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
+			var heldUp atomic.Int64
+			clock := func() time.Time { return time.Now().Add(-time.Duration(heldUp.Load())) }
+			s, records := sealedLogOf(b, filestore.Options{Clock: clock})
+			var written atomic.Int64
+			var all sync.WaitGroup
+			ctx, stop := context.WithCancel(context.Background())
+			for c := range callers {
+				all.Go(func() {
+					stream, r := fmt.Sprint("client-1b4e28ba-2fa1-41d2-883f-", 100000000000+c), event(c)
+					for version := uint64(0); ctx.Err() == nil; version++ {
+						if _, err := s.Append(context.Background(), stream, version, r); err != nil {
+							b.Error(err)
+							return
+						}
+						written.Add(1)
+					}
+				})
+			}
+			var with, without struct{ events, seconds float64 }
+			begun, before := time.Now(), written.Load()
+			lap := func(to *struct{ events, seconds float64 }) {
+				now, count := time.Now(), written.Load()
+				to.events += float64(count - before)
+				to.seconds += now.Sub(begun).Seconds()
+				begun, before = now, count
+			}
+			asked := 0
+			n, err := s.Erase(b.Context(), func(*eventschema.Record) (bool, error) {
+				if asked++; callers > 0 && asked%1000 == 0 && time.Since(begun) > time.Second {
+					lap(&with)
+					time.Sleep(time.Second)
+					heldUp.Add(int64(time.Since(begun)))
+					lap(&without)
+				}
+				return true, nil
+			})
+			lap(&with)
+			if n != records || err != nil {
+				b.Errorf("%d records, %v; want %d", n, err, records)
+			}
+			stop()
+			all.Wait()
+			b.ReportMetric(with.seconds, "s/sweep")
+			if callers > 0 {
+				b.ReportMetric(with.events/with.seconds, "events/s-beside")
+				b.ReportMetric(without.events/without.seconds, "events/s-without")
+				b.ReportMetric(with.events/with.seconds*without.seconds/without.events, "kept")
+			}
+			s.Close()
+		})
+	}
+}
+
+// BenchmarkEraseStream erases streams of a hundred sealed events in a hundred appends, one at a time.
+func BenchmarkEraseStream(b *testing.B) {
+	s := mustOpen(b, osDisk(b), filestore.Options{})
+	var all sync.WaitGroup
+	for c := range b.N {
+		all.Go(func() {
+			for v := range uint64(100) {
+				r := event(int(v))
+				r.Data, r.Sealed = r.Data[:60], r.Data
+				if _, err := s.Append(context.Background(), fmt.Sprint("stream ", c), v, r); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	b.ResetTimer()
+	for c := range b.N {
+		if n, err := s.Erase(b.Context(), func(*eventschema.Record) (bool, error) { return true, nil }, fmt.Sprint("stream ", c)); n != 100 || err != nil {
+			b.Fatal(n, err)
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"samtykke/adapters/filestore"
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/ledger/ledgertest"
+	"samtykke/domain"
 	"samtykke/eventschema"
 )
 
@@ -22,8 +23,9 @@ var (
 	crashSeeds = flag.Uint64("crash.seeds", 300, "how many seeds TestCrash runs")
 )
 
-// TestCrash has several writers append while the power goes at a random moment, again and again on one disk: whatever
-// was answered for is there, what was not is there whole or not at all, and the store goes on.
+// TestCrash has several writers append, and one erase, while the power goes at a random moment, again and again on one
+// disk: whatever was answered for is there, what was not is there whole or not at all, and the store goes on. What a sweep
+// that was answered for had chosen is erased; what another had is erased or whole.
 func TestCrash(t *testing.T) {
 	if *crashSeed != 0 {
 		(&crashRun{seed: *crashSeed}).run(t)
@@ -46,6 +48,7 @@ type crashRun struct {
 	mu     sync.Mutex
 	model  map[string][]attempt // what was tried, per stream
 	serial int
+	erased map[domain.ID]bool // what sweeps chose: true if they were answered for
 }
 
 // An attempt is one call of Append.
@@ -58,7 +61,7 @@ type attempt struct {
 func (c *crashRun) run(t *testing.T) {
 	c.random = rand.New(rand.NewPCG(c.seed, 1))
 	c.disk = simdisk.New(rand.NewPCG(c.seed, 2))
-	c.model = map[string][]attempt{}
+	c.model, c.erased = map[string][]attempt{}, map[domain.ID]bool{}
 	for range 4 {
 		// The same moment, crashed in another way first: it must be sound as well.
 		c.life(t)
@@ -89,6 +92,9 @@ func (c *crashRun) life(t *testing.T) {
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() { c.write(t, s, w, rand.New(rand.NewPCG(seeds[w], 3))) })
+	}
+	if c.random.IntN(2) == 0 {
+		all.Go(func() { c.erase(t, s) })
 	}
 	all.Wait()
 	if c.random.IntN(2) == 0 {
@@ -121,6 +127,28 @@ func (c *crashRun) write(t *testing.T, s *filestore.Store, w int, random *rand.R
 		c.mu.Lock()
 		c.model[stream][i].answered = true
 		c.mu.Unlock()
+	}
+}
+
+// erase erases half of what there is, by stream and in the whole log.
+func (c *crashRun) erase(t *testing.T, s *filestore.Store) {
+	for _, streams := range [][]string{{"stream 0 of writer 0", "stream 1 of writer 1"}, nil} {
+		var chosen []domain.ID
+		_, err := s.Erase(context.Background(), func(r *eventschema.Record) (bool, error) {
+			if r.ID[0]%2 == 0 {
+				chosen = append(chosen, r.ID)
+			}
+			return r.ID[0]%2 == 0, nil
+		}, streams...)
+		for _, id := range chosen {
+			c.erased[id] = c.erased[id] || err == nil
+		}
+		if err != nil {
+			if !errors.Is(err, ledger.ErrEnded) && !errors.Is(err, simdisk.ErrCrashed) {
+				t.Errorf("erase: %v", err)
+			}
+			return
+		}
 	}
 }
 
@@ -172,6 +200,9 @@ func (c *crashRun) examine(t *testing.T, d *simdisk.Disk, settle bool) {
 			for j, r := range got[a.after:end] {
 				want := a.records[j]
 				want.Stream, want.Version, want.Position = stream, a.after+uint64(j)+1, r.Position
+				if done, chosen := c.erased[r.ID]; done || chosen && r.Sealed == nil {
+					want.Sealed = nil
+				}
 				if !reflect.DeepEqual(want, r) {
 					t.Fatalf("%s: version %d is not what was appended", stream, r.Version)
 				}

@@ -1,5 +1,6 @@
 // Package filestore is the embedded event store: append-only, checksummed segment files on a disk.Disk, durable by group
-// commit, with no server beside it. It passes ledgertest.TestStore. This comment specifies what it writes.
+// commit, with no server beside it. It is a ledger.Eraser and passes ledgertest.TestStore. This comment specifies what it
+// writes.
 //
 // # Files
 //
@@ -8,7 +9,8 @@
 //	segments/next                   the segment to come, being filled with zeros; worthless
 //	checkpoint                      how far the log is known to reach; a log that ends before it is refused
 //	index                           where each stream ends; if it is lost or damaged, the log is read again
-//	aside/…                         bytes that Open cut from the end of the log, kept for whoever wants to know
+//	erasing                         the note: what a slice of a sweep is overwriting, as long as it is
+//	aside/…                         bytes that Open cut from the end of the log, for whoever wants to know, until Erase is called
 //
 // All numbers are little endian, all sums xxhash64. An offset in the log counts through all segments: segment k+1 begins
 // at the offset at which the last frame of segment k ends, and its header takes part in the count. Offset 0 is the first
@@ -50,11 +52,9 @@
 //	         Then all Sealed, and zeros up to a multiple of 8.
 //
 // The sum covers everything but the sealed bytes, and these have sums of their own in the covered part. So a sweep can
-// overwrite sealed bytes in place after their key was destroyed, and touches no chain: it writes the marker of Erased
-// over the whole length. Sealed bytes that do not match their sum and are the marker are erased: the record is yielded
-// with a nil Sealed. Sealed bytes that are neither are damage; zeros, which a torn write leaves, therefore always are.
-// A sweep that can be interrupted must first note durably what it is about to overwrite, and go over it again after a
-// crash before anything reads there.
+// overwrite sealed bytes in place after their key was destroyed, and touches no chain. Sealed bytes that do not match their
+// sum and are the marker of Erased, over the whole length, are erased: the record is yielded with a nil Sealed. Sealed
+// bytes that are neither are damage, a marker with one bit flipped as well; zeros, which a torn write leaves, always are.
 //
 // # Writing
 //
@@ -84,6 +84,27 @@
 // Nothing before the checkpoint is ever cut. Whatever else does not hold is a *DamageError. The last batch is written
 // again in place and synced before anybody may read it: after a failed sync, or a kill, a file can show bytes that the
 // disk does not have.
+//
+// # Erasing
+//
+// Erase overwrites the chosen sealed bytes slice by slice, a stretch of the log or of streams at a time. For each slice
+// it first makes the note durable, which names them by their frames' offsets and sums; then it writes the markers, syncs
+// them, and removes the note. What is noted counts as erased: whoever reads is shown the marker there, whatever stands in
+// the file. So no reader meets bytes half overwritten, be it beside the sweep or after a write that failed. Open does
+// again what is noted before it reads anything else of the log, and a store open for reading shows it as done. A note that
+// does not hold, or names anything but sealed bytes of this log, is damage, and nothing is overwritten.
+//
+// A sweep takes no turn in the writer's order, and any segment will do, the one being written too. Behind a slice during
+// which somebody appended it rests four times as long as the slice took.
+//
+// In aside lie pieces of appends that nobody was promised. Whose sealed bytes they hold cannot be told where they are torn,
+// so Erase overwrites and removes all of them, whatever was chosen; the Report of the Open that cut them had said what
+// and where. Sealed bytes are in no other file: the zeros ahead are never made of old segments, and index, checkpoint and
+// note hold names, offsets and sums.
+//
+// Flash and file systems that copy on write keep the old blocks for a while: that the bytes cannot be read rests on the
+// key's destruction, before. A copy of the files made beside a sweep may have a slice half done and no note: copy those of
+// a store that is closed or open for reading.
 //
 // # Memory
 //

@@ -164,6 +164,19 @@ func (f *frame) records(from uint64, yield func(eventschema.Record) bool) bool {
 	return true
 }
 
+// erased counts the records whose sealed bytes are erased.
+func (f *frame) erased() (count uint64) {
+	i := 0
+	f.records(0, func(r eventschema.Record) bool {
+		if _, isSealed := f.entry(i).sealed(); isSealed && r.Sealed == nil {
+			count++
+		}
+		i++
+		return true
+	})
+	return count
+}
+
 // newFrame encodes an append, all but what only the writer knows: see place.
 func newFrame(b []byte, stream string, version uint64, records []eventschema.Record) []byte {
 	b = append(b, make([]byte, frameHeader)...)

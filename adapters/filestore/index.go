@@ -31,7 +31,7 @@ type head struct {
 // A waypoint is one frame's offset, to begin looking for a position from.
 type waypoint struct{ position, offset uint64 }
 
-const waypointEvery = 1000 // records
+const waypointEvery = 100 // records
 
 func newIndex(id uint64) *index {
 	return &index{mark: mark{end: segmentHeader, sum: id}, number: map[string]uint32{}}

@@ -143,13 +143,21 @@ func seal(b []byte) []byte {
 	return b
 }
 
+// opened checks what seal made, and gives the log id.
+func opened(b []byte, kind string) (id uint64, ok bool) {
+	if len(b) < 32 || le.Uint64(b) != xxhash.Sum64(b[8:]) || string(b[8:16]) != kind || le.Uint64(b[16:]) != format {
+		return 0, false
+	}
+	return le.Uint64(b[24:]), true
+}
+
 // decodeMark reads what both files begin with.
 func decodeMark(b []byte, kind string) (m mark, id uint64, ok bool) {
-	if len(b) < markSize || le.Uint64(b) != xxhash.Sum64(b[8:]) || string(b[8:16]) != kind || le.Uint64(b[16:]) != format {
+	if id, ok = opened(b, kind); !ok || len(b) < markSize {
 		return mark{}, 0, false
 	}
-	u := func(i int) uint64 { return le.Uint64(b[24+8*i:]) }
-	return mark{end: u(1), last: u(2), position: u(3), sum: u(4)}, u(0), true
+	u := func(i int) uint64 { return le.Uint64(b[32+8*i:]) }
+	return mark{end: u(0), last: u(1), position: u(2), sum: u(3)}, id, true
 }
 
 func (x *index) encode(id uint64) []byte {

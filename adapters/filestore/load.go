@@ -24,11 +24,17 @@ func (s *Store) load(readOnly bool) (Report, error) {
 			return Report{}, err
 		}
 	}
+	for _, g := range s.segments {
+		g.sweeper = &s.sweeper
+	}
+	report := Report{}
+	if report.Finished, err = s.resume(readOnly); err != nil {
+		return Report{}, err
+	}
 	checkpoint, err := readCheckpoint(s.disk, s.id)
 	if err != nil {
 		return Report{}, err
 	}
-	report := Report{}
 	if s.index, report.NoIndex, err = readIndex(s.disk, s.id, s.segments); err != nil {
 		return Report{}, err
 	}
@@ -50,14 +56,14 @@ func (s *Store) load(readOnly bool) (Report, error) {
 	return report, s.harden()
 }
 
-// found begins a new log. A checkpoint or an index where there is no segment belongs to a log that was lost.
+// found begins a new log. A checkpoint, an index or a note where there is no segment belongs to a log that was lost.
 func (s *Store) found(readOnly bool) error {
 	names, err := s.disk.Names("")
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if name == checkpointName || name == indexName {
+		if name == checkpointName || name == indexName || name == noteName {
 			return &DamageError{segmentName(1), 0, "the log is missing, though there is a file " + name}
 		}
 	}
@@ -76,7 +82,7 @@ func (s *Store) readOn(checkpoint mark, readOnly bool) (*Cut, error) {
 	last := s.segments[len(s.segments)-1]
 	t := newTape(s.id, s.segments, s.index.end)
 	met := checkpoint.position <= s.index.position
-	err := scan(t, s.index, last.base+uint64(last.filled.Load()), func() error {
+	err := scan(t, s.index, last.base+uint64(last.filled.Load()), func(*frame) error {
 		if s.index.position == checkpoint.position {
 			if met = s.index.last == checkpoint.last && s.index.sum == checkpoint.sum; !met {
 				return t.damage("the log is not the one of its checkpoint")

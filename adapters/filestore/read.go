@@ -138,12 +138,9 @@ func (b *backtrack) walk(ctx context.Context, h head, from uint64) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		f, err := b.read(h.offset)
+		f, before, err := b.back(h)
 		if err != nil {
 			return err
-		}
-		if string(f.name) != b.stream || f.lastVersion() != h.version {
-			return b.damage(h.offset, "the frame is not the one of its stream that was pointed to")
 		}
 		b.steps = append(b.steps, step{h.offset, f})
 		// The first to be yielded were found last: of too many, let go the first found.
@@ -151,12 +148,23 @@ func (b *backtrack) walk(ctx context.Context, h head, from uint64) error {
 			b.kept -= len(b.steps[b.dropped].frame.b)
 			b.steps[b.dropped].frame = frame{}
 		}
-		if f.prior >= h.offset {
-			return b.damage(h.offset, "the frame points ahead for the one before")
-		}
-		h = head{f.version - 1, f.prior}
+		h = before
 	}
 	return nil
+}
+
+// back reads the frame that a stream ends with at h, and gives where the stream ends before it.
+func (b *backtrack) back(h head) (f frame, before head, err error) {
+	if f, err = b.read(h.offset); err != nil {
+		return frame{}, head{}, err
+	}
+	if string(f.name) != b.stream || f.lastVersion() != h.version {
+		return frame{}, head{}, b.damage(h.offset, "the frame is not the one of its stream that was pointed to")
+	}
+	if f.prior >= h.offset {
+		return frame{}, head{}, b.damage(h.offset, "the frame points ahead for the one before")
+	}
+	return f, head{f.version - 1, f.prior}, nil
 }
 
 func (b *backtrack) frame(i int) (frame, error) {
@@ -174,7 +182,7 @@ func (b *backtrack) read(offset uint64) (frame, error) {
 	at := int64(offset - g.base)
 	first := firstReads.Get().(*[4 << 10]byte)
 	defer firstReads.Put(first)
-	n, err := g.file.ReadAt(first[:], at)
+	n, err := g.readAt(first[:], at)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return frame{}, err
 	}
@@ -188,7 +196,7 @@ func (b *backtrack) read(offset uint64) (frame, error) {
 	bytes := slices.Clone(first[:min(n, size)])
 	if n < size {
 		bytes = make([]byte, size)
-		if n, err = g.file.ReadAt(bytes, at); err != nil && !errors.Is(err, io.EOF) {
+		if n, err = g.readAt(bytes, at); err != nil && !errors.Is(err, io.EOF) {
 			return frame{}, err
 		}
 		bytes = bytes[:n]

@@ -41,6 +41,8 @@ type segment struct {
 	first  uint64 // position of its first record
 	prior  uint64 // sum of the last frame before it
 
+	sweeper *sweeper // of the store: see readAt
+
 	// Zeros are written through a handle of their own. Linux tells a failed write-back to each handle once: with one
 	// handle for both, the zeros' sync could be told of a failure that hit records, and the records' sync would not.
 	pad     disk.File // nil but in the last segment of a store that writes

@@ -158,6 +158,7 @@ func (s *Store) adopt(g *segment) {
 	if n := len(s.segments); n > 0 && s.segments[n-1].pad != nil {
 		s.closePad(s.segments[n-1])
 	}
+	g.sweeper = &s.sweeper
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.segments = append(s.segments, g)

@@ -21,7 +21,10 @@ type Options struct {
 	// IndexEvery is after how many records the index and the checkpoint are written anew, 200,000 if 0. With more
 	// streams than that, it is after as many records as there are streams.
 	IndexEvery uint64
-	// Clock measures how long a sync takes, and no instant of it is stored; time.Now if nil.
+	// EraseSlice is how much of the log Erase goes through at a time, in bytes, 4 MiB if 0: what one note covers, and
+	// after how much it lets writers go first.
+	EraseSlice int
+	// Clock measures how long a sync or a slice takes, and no instant of it is stored; time.Now if nil.
 	Clock func() time.Time
 	// Random gives a new log its id; crypto/rand.Reader if nil.
 	Random io.Reader
@@ -41,6 +44,9 @@ func (o Options) withDefaults() Options {
 	if o.IndexEvery == 0 {
 		o.IndexEvery = 200_000
 	}
+	if o.EraseSlice == 0 {
+		o.EraseSlice = 4 << 20
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -59,6 +65,7 @@ type Report struct {
 	Scanned  uint64 // of these, read at opening because the index did not cover them
 	NoIndex  string // why the index could not be used, empty if it was used or the store is new
 	Cut      *Cut   // what was cut from the end of the log, nil if nothing
+	Finished int    // records whose erasure had been interrupted; when the store is open for reading, they show as erased
 	Segments int
 }
 
@@ -69,7 +76,7 @@ type Cut struct {
 	Offset  int64  // in it, in bytes
 	Bytes   int64  // how many, the zeros behind them not counted
 	What    string // what is wrong at Offset
-	Aside   string // the file that holds them now, below the store's folder; empty when the store is open for reading
+	Aside   string // the file that holds them until Erase is called next; empty when the store is open for reading
 }
 
 // A Store is a ledger.Store on a disk. Its methods may be called by several goroutines.
@@ -90,6 +97,7 @@ type Store struct {
 	writer   writer
 	space    space
 	keeper   keeper
+	sweeper  sweeper
 	closed   chan struct{}
 
 	closing  sync.Once
@@ -150,6 +158,8 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		err := s.stop()
 		close(s.closed)
+		s.sweeper.turn.Lock() // a slice under way ends first
+		defer s.sweeper.turn.Unlock()
 		s.closeErr = errors.Join(err, s.release())
 	})
 	return s.closeErr

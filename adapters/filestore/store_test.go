@@ -11,8 +11,8 @@ import (
 	"samtykke/adapters/ledger/ledgertest"
 )
 
-// small makes segments, fills and the index turn over often.
-var small = filestore.Options{SegmentSize: 4 << 10, FillAhead: 1 << 10, IndexEvery: 20}
+// small makes segments, fills, the index and slices turn over often.
+var small = filestore.Options{SegmentSize: 4 << 10, FillAhead: 1 << 10, IndexEvery: 20, EraseSlice: 2 << 10}
 
 // place is a store's folder.
 type place struct {

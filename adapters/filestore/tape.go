@@ -9,6 +9,9 @@ import (
 
 const chunkSize = 1 << 20
 
+// firstChunk is the size of a tape's first one, each later one being twice the last: who wants one record reads little.
+const firstChunk = 32 << 10
+
 // A tape reads the log's frames forward, in large chunks.
 type tape struct {
 	id       uint64
@@ -17,6 +20,7 @@ type tape struct {
 	offset   uint64 // in the log, of the frame to come
 	chunk    []byte // what has been read and not used, from offset on
 	buffer   []byte // what chunk lies in, when it may be written over: see reuse
+	size     int    // of the last chunk that was read
 	reuse    bool   // the frames are not kept beyond the next call of next
 }
 
@@ -75,14 +79,15 @@ func (t *tape) want(n int, limit uint64) error {
 	if len(t.chunk) >= n || uint64(len(t.chunk)) == limit-t.offset {
 		return nil
 	}
-	size := int(min(uint64(max(n, chunkSize)), limit-t.offset))
+	t.size = min(max(2*t.size, firstChunk), chunkSize)
+	size := int(min(uint64(max(n, t.size)), limit-t.offset))
 	b := t.buffer[:0]
 	if !t.reuse || cap(b) < size {
 		b = make([]byte, 0, size)
 	}
 	b = b[:size]
 	g := t.segments[t.k]
-	read, err := g.file.ReadAt(b, int64(t.offset-g.base))
+	read, err := g.readAt(b, int64(t.offset-g.base))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -99,9 +104,9 @@ func (t *tape) damage(what string) error {
 }
 
 // scan takes the frames from x.end on into the index, up to end, after checking that each continues the one before.
-// after is called after each; an error of it ends the scan. Where no frame follows that holds and continues, the error
+// after is called with each; an error of it ends the scan. Where no frame follows that holds and continues, the error
 // is a *DamageError.
-func scan(t *tape, x *index, end uint64, after func() error) error {
+func scan(t *tape, x *index, end uint64, after func(*frame) error) error {
 	t.reuse = true
 	for k := t.k; ; {
 		f, err := t.next(end)
@@ -122,7 +127,7 @@ func scan(t *tape, x *index, end uint64, after func() error) error {
 			return t.damage(what)
 		}
 		x.add(&f)
-		if err := after(); err != nil {
+		if err := after(&f); err != nil {
 			return err
 		}
 	}

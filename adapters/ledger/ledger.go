@@ -203,7 +203,7 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 	if repeatable {
 		by.Key = fmt.Sprintf("%T %s", c, by.Key)
 	}
-	queue := &s.queues[binary.BigEndian.Uint16(id[14:])%uint16(len(s.queues))]
+	queue := s.queue(id)
 	queue.Lock()
 	defer queue.Unlock()
 	f := begin(id)
@@ -275,6 +275,19 @@ func (s *Streams[C, B, S]) State(ctx context.Context, id domain.ID) (S, uint64, 
 		return none, 0, err
 	}
 	return f.state, f.version, nil
+}
+
+func (s *Streams[C, B, S]) queue(id domain.ID) *sync.Mutex {
+	return &s.queues[binary.BigEndian.Uint16(id[14:])%uint16(len(s.queues))]
+}
+
+// Forget drops what is remembered of a stream whose key is gone, so that nothing of it outlives the key in memory. It waits for what
+// was sealed before: when it returns, nothing more can come under that key.
+func (s *Streams[C, B, S]) Forget(id domain.ID) {
+	queue := s.queue(id)
+	queue.Lock()
+	defer queue.Unlock()
+	s.cache.Remove(id)
 }
 
 func (s *Streams[C, B, S]) empty(id domain.ID) *folded[S] {

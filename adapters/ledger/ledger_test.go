@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -381,11 +382,11 @@ func TestRetryWhileTheFirstIsUnderWay(t *testing.T) {
 	done := must(t)(here.Do(t.Context(), someone, by, grant))
 	b.holds("sharing.granted")
 	stored, _, err := b.clients().State(t.Context(), someone)
-	if err != nil || done.State != stored {
+	if err != nil || !reflect.DeepEqual(done.State, stored) {
 		t.Errorf("answered with another state than the stored one: %v", err)
 	}
 	cached, _, err := here.State(t.Context(), someone)
-	if err != nil || cached != stored {
+	if err != nil || !reflect.DeepEqual(cached, stored) {
 		t.Errorf("cached is another state than the stored one: %v", err)
 	}
 }

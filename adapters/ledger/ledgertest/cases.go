@@ -44,6 +44,13 @@ var cases = []struct {
 	{"cancelled append", "An append whose context has ended leaves nothing or everything; if the error matches ErrRefused, nothing.", cancelledAppend},
 	{"many streams", "Streams do not disturb each other, however many there are.", manyStreams},
 	{"reopen", "What Append answered for is there after the store was closed and opened again, and it goes on from there.", reopen},
+	{"erase", "Erase leaves what was chosen without its sealed bytes, the leaf as it was, and changes nothing else, here or after opening anew.", erase},
+	{"erase in streams", "Given streams, Erase removes nothing from any other, and takes a stream without events for one that holds nothing.", eraseStreams},
+	{"erase again", "What is erased is not chosen from again: another call finds what is left, and with nothing left changes nothing.", eraseAgain},
+	{"erase and append", "A stream from which was erased takes appends at its version, and knows a retry.", eraseAndAppend},
+	{"erase that ends", "Erase ends with its context's error and with that of choose; sealed bytes are then there whole or not at all.", eraseEnds},
+	{"erase beside others", "While one erases, appends go on, and readers get every record with its sealed bytes whole or none.", eraseBesideOthers},
+	{"erase and crash", "What Erase answered for stays erased after a loss of power; what it had not is whole or not there.", eraseAndCrash},
 	{"crash", "What Append answered for survives a loss of power; what it had not is there whole or not at all.", crash},
 }
 

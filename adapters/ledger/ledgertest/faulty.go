@@ -121,6 +121,15 @@ func (f *FaultyStore) begin(stream string) (what fate, hook func(string, uint64)
 	return what, f.before
 }
 
+// Erase implements ledger.Eraser where the wrapped store does.
+func (f *FaultyStore) Erase(ctx context.Context, choose func(*eventschema.Record) (bool, error), streams ...string) (int, error) {
+	e, ok := f.Store.(ledger.Eraser)
+	if !ok {
+		return 0, errors.New("the wrapped store cannot erase")
+	}
+	return e.Erase(ctx, choose, streams...)
+}
+
 // Stream implements ledger.Store.
 func (f *FaultyStore) Stream(ctx context.Context, stream string, from uint64) iter.Seq2[eventschema.Record, error] {
 	f.mu.Lock()

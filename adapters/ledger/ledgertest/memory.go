@@ -11,7 +11,7 @@ import (
 	"samtykke/eventschema"
 )
 
-// Memory is a ledger.Store that lives as long as the test. It passes TestStore.
+// Memory is a ledger.Store that lives as long as the test, and a ledger.Eraser. It passes TestStore.
 func Memory() ledger.Store {
 	return &memory{streams: map[string][]eventschema.Record{}, changed: make(chan struct{})}
 }
@@ -106,6 +106,37 @@ func (m *memory) After(ctx context.Context, p ledger.Position) iter.Seq2[eventsc
 			}
 		}
 	}
+}
+
+// Erase implements ledger.Eraser.
+func (m *memory) Erase(ctx context.Context, choose func(*eventschema.Record) (bool, error), streams ...string) (int, error) {
+	m.mu.Lock()
+	all := m.all
+	m.mu.Unlock()
+	var picked []eventschema.Record
+	for _, r := range all {
+		if len(r.Sealed) == 0 || len(streams) > 0 && !slices.Contains(streams, r.Stream) {
+			continue
+		}
+		switch chosen, err := choose(&r); {
+		case err != nil:
+			return 0, err
+		case chosen:
+			picked = append(picked, r)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.all = slices.Clone(m.all) // readers have the old one
+	for _, r := range picked {
+		m.all[r.Position-1].Sealed = nil
+		m.streams[r.Stream] = slices.Clone(m.streams[r.Stream])
+		m.streams[r.Stream][r.Version-1].Sealed = nil
+	}
+	return len(picked), nil
 }
 
 func (m *memory) Head(ctx context.Context) (ledger.Position, error) {
