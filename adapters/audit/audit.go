@@ -15,8 +15,8 @@
 // # What is shown
 //
 // Look-ups, attempts and states are open events, by random ids. Beside the ids an answer shows the label that the
-// organisation knows a client by, and the names of organisations and professionals, opened under their keys; where a key is
-// gone the name is empty. Nothing that is registered about a client is opened here. In a feed, and where an event is
+// organisation knows a client by, the names of organisations, professionals and the service's own staff, and how the session that a
+// reader was in had been logged in to, opened under their keys; where a key is gone they are empty. Nothing that is registered about a client is opened here. In a feed, and where an event is
 // explained, what is sealed stays closed: its name, whose key it is under, its place.
 //
 // # Pages
@@ -25,10 +25,20 @@
 // many rows there are in all. Upto holds the whole answer to the ledger as it stood when the first page was asked for.
 // A page reads at most so many events: one with few rows, or none, may still have a next.
 //
-// # Why whole scans
+// A replay (Replay) is one question, and gives its rows one by one, however many they are.
 //
-// Of a client and of one who reads there is a view that says where their rows stand. Of an organisation, of everybody, and of
-// refused attempts there is none: the ledger is read page by page. So are the organisations when a name is sought.
+// # By index
+//
+// Of a client, of one who reads and of an organisation there is a view that says where their rows stand, and a row is read there. Of a
+// period there is a view of the instants of trail events in blocks (projections.Times): the ledger is read where the blocks overlap the
+// period. Instants grow within a stream only, so that neither a search by halves nor a margin around a guess would find every row; the
+// blocks know their own earliest and latest. Whoever asks for no client, reader, organisation or period reads the whole ledger, and
+// for names whoever seeks one reads through the organisations.
+//
+// # As it was, and as it was known
+//
+// A look-up takes effect when it is recorded, so that the trail as the ledger stood at an instant (Query.Known) is also the trail as it
+// was. A client's consent can take effect before it is written down: State tells the two apart.
 package audit
 
 import (
@@ -53,9 +63,14 @@ type Records interface {
 	Head(ctx context.Context) (uint64, error)
 }
 
-// Trails are the documents of the view access, by client, or of the view audit, by who reads.
+// Trails are the documents of the view access, by client, of the view audit, by who reads, or of the view organisations.
 type Trails interface {
 	Get(id domain.ID) (projections.Trail, bool)
+}
+
+// Times are the document of the view times, of everybody.
+type Times interface {
+	Get(id domain.ID) (projections.Times, bool)
 }
 
 // Cases are the documents of the view caseload, by client.
@@ -65,13 +80,15 @@ type Cases interface {
 
 // An Auditor asks on behalf of one person. All fields are needed.
 type Auditor struct {
-	Records Records
-	Access  Trails
-	Audit   Trails
-	Cases   Cases
-	Rules   rules.Books
+	Records       Records
+	Access        Trails
+	Audit         Trails
+	Organisations Trails
+	Times         Times
+	Cases         Cases
+	Rules         rules.Books
 
-	// Open opens what is sealed under the owner's key: names of organisations and professionals. Its error matches
+	// Open opens what is sealed under the owner's key: names of organisations and people, and sign-ins. Its error matches
 	// eventschema.ErrGone where the key was destroyed.
 	Open func(ctx context.Context, o eventschema.Owner, ciphertext, associated []byte) ([]byte, error)
 	// Label is the label that the organisation knows a client by; its error matches eventschema.ErrGone where there is none.

@@ -33,6 +33,7 @@ import (
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
+	"samtykke/domain/staff"
 	"samtykke/eventschema"
 	"samtykke/projections"
 )
@@ -78,7 +79,7 @@ func TestOneCapability(t *testing.T) {
 			t.Errorf("%s is a %s: what can be done with it?", f.Name, f.Type)
 		}
 	}
-	want := []string{"Records.After", "Records.Head", "Records.Stream", "Access.Get", "Audit.Get", "Cases.Documents",
+	want := []string{"Records.After", "Records.Head", "Records.Stream", "Access.Get", "Audit.Get", "Organisations.Get", "Times.Get", "Cases.Documents",
 		"Open", "Label", "StateAt", "Reached", "Now", "Record"}
 	if d := cmp.Diff(want, can); d != "" {
 		t.Error(d)
@@ -189,7 +190,8 @@ func (h *hall) look(by ledger.Caller, id domain.ID) {
 // ask is an auditor of the hall.
 func (h *hall) ask(by ledger.Caller) *audit.Auditor {
 	return &audit.Auditor{
-		Records: h.store, Access: h.Keeper.Access, Audit: h.Keeper.Audit, Cases: h.Keeper.Caseload, Rules: rules.All,
+		Records: h.store, Access: h.Keeper.Access, Audit: h.Keeper.Audit, Organisations: h.Keeper.Organisations, Times: h.Keeper.Times,
+		Cases: h.Keeper.Caseload, Rules: rules.All,
 		Open: func(ctx context.Context, o eventschema.Owner, ciphertext, associated []byte) ([]byte, error) {
 			return h.Ledger.Sealing(ctx).Open(o, ciphertext, associated)
 		},
@@ -274,6 +276,16 @@ func (w watchedTrails) Get(id domain.ID) (projections.Trail, bool) {
 	return w.of.Get(id)
 }
 
+type watchedTimes struct {
+	*watch
+	of audit.Times
+}
+
+func (w watchedTimes) Get(id domain.ID) (projections.Times, bool) {
+	w.touch("the times")
+	return w.of.Get(id)
+}
+
 type watchedCases struct {
 	*watch
 	of audit.Cases
@@ -288,6 +300,7 @@ func (w *watch) over(a *audit.Auditor) {
 	open, label, stateAt, record := a.Open, a.Label, a.StateAt, a.Record
 	w.Records = a.Records
 	a.Records, a.Access, a.Audit, a.Cases = w, watchedTrails{w, a.Access}, watchedTrails{w, a.Audit}, watchedCases{w, a.Cases}
+	a.Organisations, a.Times = watchedTrails{w, a.Organisations}, watchedTimes{w, a.Times}
 	a.Open = func(ctx context.Context, o eventschema.Owner, c, s []byte) ([]byte, error) {
 		w.touch("a key")
 		return open(ctx, o, c, s)
@@ -323,6 +336,9 @@ func (h *hall) questions() map[string]func(*audit.Auditor) (any, error) {
 		},
 		"refused": func(a *audit.Auditor) (any, error) {
 			return a.Refused(ctx, "r", time.Time{}, time.Time{}, audit.Page{})
+		},
+		"a replay": func(a *audit.Auditor) (any, error) {
+			return nil, a.Replay(ctx, "r", audit.Query{}, func(audit.Sighting) error { return nil })
 		},
 		"why":                     func(a *audit.Auditor) (any, error) { return a.Why(ctx, "r", 5) },
 		"state":                   func(a *audit.Auditor) (any, error) { return a.State(ctx, "r", h.ada, time.Time{}, time.Time{}) },
@@ -488,6 +504,136 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// A replay has the rows of all pages together, whatever it asks for, and is one question on record.
+func TestReplay(t *testing.T) {
+	h := lived(t)
+	a, ctx := h.ask(h.auditor), t.Context()
+	for name, c := range h.queries() {
+		before := h.head()
+		var rows []audit.Sighting
+		h.must(a.Replay(ctx, "r", c.q, func(s audit.Sighting) error { rows = append(rows, s); return nil }))
+		if d := cmp.Diff(c.want, summary(rows)); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+		if asked := h.recorded(before); len(asked) != 1 || strings.Contains(asked[0], "position") {
+			t.Errorf("%s: on record are %q", name, asked)
+		}
+		h.seen()
+	}
+	stop := errors.New("enough")
+	if err := a.Replay(ctx, "r", audit.Query{}, func(audit.Sighting) error { return stop }); err != stop {
+		t.Errorf("stopped by whoever reads: %v", err)
+	}
+	if err := a.Replay(ctx, " ", audit.Query{}, func(audit.Sighting) error { t.Error("a row"); return nil }); domain.Refused(err) != oversight.BadInput {
+		t.Errorf("without a reason: %v", err)
+	}
+}
+
+// counted counts the records that are read in the ledger's order.
+type counted struct {
+	audit.Records
+	read int
+}
+
+func (c *counted) After(ctx context.Context, p uint64) iter.Seq2[eventschema.Record, error] {
+	return func(yield func(eventschema.Record, error) bool) {
+		for r, err := range c.Records.After(ctx, p) {
+			c.read++
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// Of a client, a reader, an organisation and a period no more is read than where their rows stand, however much there is beside.
+func TestByIndex(t *testing.T) {
+	h := lived(t)
+	first := h.head()
+	for range 3 * projections.BlockSize {
+		_, err := h.Query(t.Context(), h.auditor, oversight.Queried{Query: "state", About: "a", Basis: oversight.Audit, Reason: "r"})
+		h.must(err)
+	}
+	late := h.now.Add(time.Hour)
+	h.now = late
+	h.look(h.tom, h.bo)
+	h.look(h.tom, h.ada)
+	for name, c := range map[string]struct {
+		q          audit.Query
+		rows, most int
+	}{
+		"a client":        {audit.Query{Client: h.bo}, 2, int(first) + 1},
+		"a reader":        {audit.Query{Professional: h.tom.Actor}, 4, int(first) + 3},
+		"an organisation": {audit.Query{Organisation: h.tind}, 4, int(first) + 3},
+		"a period":        {audit.Query{From: late}, 2, projections.BlockSize + 8},
+		"both":            {audit.Query{Organisation: h.tind, From: late}, 2, 3},
+	} {
+		a := h.ask(h.auditor)
+		read := &counted{Records: a.Records}
+		a.Records = read
+		rows := 0
+		h.must(a.Replay(t.Context(), "r", c.q, func(audit.Sighting) error { rows++; return nil }))
+		if rows != c.rows || read.read > c.most {
+			t.Errorf("%s: %d rows, and %d records read of %d; expected %d and at most %d", name, rows, read.read, h.head(), c.rows, c.most)
+		}
+	}
+}
+
+// write puts an event in the ledger as it is.
+func (h *hall) write(c eventschema.Category, subject domain.ID, version uint64, a domain.Act, body any) {
+	h.t.Helper()
+	f := eventschema.Fact{ID: h.id(), Category: c, Subject: subject, Version: version, Act: a, Effective: a.At, Rule: rules.General, Body: body}
+	r, err := eventschema.Today.Encode(&f, h.Ledger.Sealing(h.t.Context()))
+	h.must(err)
+	_, err = h.store.Append(h.t.Context(), r.Stream, version-1, r)
+	h.must(err)
+	h.seen()
+}
+
+// A row tells who read, by name, and how the session had been logged in to, while the key is there.
+func TestRowsNameTheSession(t *testing.T) {
+	h := lived(t)
+	ctx := t.Context()
+	h.must(h.Ledger.Keys.Create(ctx, keyring.Owner{Kind: keyring.Staff, ID: h.auditor.Actor}))
+	own := func(c ledger.Caller) domain.Act {
+		return domain.Act{At: h.now, Actor: c.Actor, Role: c.Role, Session: c.Session, Organisation: c.Organisation}
+	}
+	h.write(eventschema.StaffStream, h.siri.Actor, 1, own(h.siri), staff.SignedIn{Method: staff.PasswordOTP, Step: 1})
+	h.write(eventschema.StaffStream, h.auditor.Actor, 1, own(h.auditor), staff.Employed{Account: h.auditor.Actor, Role: domain.RoleAuditor})
+	h.write(eventschema.StaffStream, h.auditor.Actor, 2, own(h.auditor), staff.Named{Name: "Randi Revisor", Email: "r@example.org"})
+	h.write(eventschema.StaffStream, h.auditor.Actor, 3, own(h.auditor), staff.SignedIn{Method: staff.PasswordOTP, Step: 1})
+	in := ledger.Caller{Actor: h.ada, Role: domain.RoleClient, Session: h.id()}
+	_, err := h.Door.Own(ctx, in, client.Export)
+	h.must(err)
+	h.seen()
+	a := h.ask(h.auditor)
+	h.must(second(a.State(ctx, "a complaint", h.ada, time.Time{}, time.Time{})))
+	h.seen()
+	got := map[string]audit.Sighting{}
+	h.must(a.Replay(ctx, "r", audit.Query{Questions: true}, func(s audit.Sighting) error { got[string(s.Role)+" "+string(s.Purpose)] = s; return nil }))
+	for what, want := range map[string][3]string{
+		"superuser overview": {"Siri Strand", "password+otp", ""},
+		"auditor state":      {"Randi Revisor", "password+otp", "a complaint"},
+		"client own-export":  {"", "code", ""},
+	} {
+		if s := got[what]; s.Name != want[0] || s.Method != want[1] || s.Reason != want[2] {
+			t.Errorf("%s: %q, logged in by %q, because %q; expected %q", what, s.Name, s.Method, s.Reason, want)
+		}
+	}
+	if s := got["auditor state"]; !strings.HasPrefix(s.About, "client "+h.ada.String()) {
+		t.Errorf("the question is about %q", s.About)
+	}
+	h.must(h.Ledger.Keys.Destroy(ctx, keyring.Owner{Kind: keyring.Staff, ID: h.siri.Actor}))
+	h.must(a.Replay(ctx, "r", audit.Query{Professional: h.siri.Actor}, func(s audit.Sighting) error {
+		if s.Name != "" || s.Method != "" {
+			t.Errorf("without the key: %q, %q", s.Name, s.Method)
+		}
+		return nil
+	}))
+}
+
+func second[A, B any](_ A, b B) B { return b }
+
 // Asked about somebody who asks, questions are a trace too, and end where the first page's answer does.
 func TestAuditorsAreSeen(t *testing.T) {
 	h := lived(t)
@@ -588,6 +734,108 @@ func TestWhyAndState(t *testing.T) {
 		if _, err := a.State(ctx, "r", id, at, time.Time{}); domain.Refused(err) != audit.NotFound {
 			t.Errorf("nobody's state: %v", err)
 		}
+	}
+}
+
+// What an erasure, a question, a review and a use of exceptional access came of; and what stays to be told of an erased client.
+func TestWhyOfTrust(t *testing.T) {
+	h := lived(t)
+	a, ctx := h.ask(h.auditor), t.Context()
+	per := ledger.Caller{Actor: h.id(), Role: domain.RoleSuperuser, Session: h.id(), Organisation: h.fjord}
+	h.must(h.AddProfessional(ctx, h.siri, organisation.AddProfessional{Professional: per.Actor, Superuser: true, Details: organisation.Professional{
+		FirstName: "Per", LastName: "P", Workplace: "R", Position: "p", Phone: "55 00 00 00", Email: "per@example.org",
+	}}))
+	at := map[string]uint64{}
+	events := func() {
+		t.Helper()
+		for _, r := range ledgertest.All(t, h.store) {
+			f, err := eventschema.Today.Decode(&r, nil)
+			h.must(err)
+			at[f.Name] = r.Position
+		}
+	}
+	saw, err := a.WhoSaw(ctx, "r", audit.Query{Client: h.ada}, audit.Page{})
+	h.must(err)
+	var look, tried uint64 // versions
+	for _, r := range ledgertest.All(t, h.store) {
+		if r.Position == saw.Rows[len(saw.Rows)-1].Position {
+			look = r.Version
+		}
+	}
+	ada := ledger.Caller{Actor: h.ada, Role: domain.RoleClient, Session: h.id()}
+	_, err = h.AskAboutLookUp(ctx, ada, look)
+	h.must(err)
+	h.seen()
+	_, err = h.ReviewLookUp(ctx, per, h.ada, look, client.AskedByClient, client.InOrder)
+	h.must(err)
+	events()
+	var attempt domain.ID
+	for _, r := range ledgertest.All(t, h.store) {
+		if f, _ := eventschema.Today.Decode(&r, nil); f.Name == "lookup.refused" && f.Act.Organisation == h.fjord {
+			attempt, tried = f.Subject, r.Position
+		}
+	}
+	_, err = h.ReviewAttempt(ctx, per, attempt, oversight.AttemptReviewed{By: h.siri.Actor, Concern: client.WasRefused, Outcome: client.Mistake})
+	h.must(err)
+	operator := ledger.Caller{Actor: h.id(), Role: domain.RoleEmployee, Session: h.id()}
+	access, _, err := h.OpenAccess(ctx, operator, oversight.AccessOpened{Door: oversight.Production, Reason: "error 17", Minutes: 5})
+	h.must(err)
+	h.must(h.UseAccess(ctx, operator, access, oversight.AccessUsed{What: "export", About: h.bo.String()}))
+	_, err = h.Clients.Do(ctx, h.bo, ledger.System, client.Reapply{Ending: client.Event{Effective: h.now, Body: client.Withdrawn{Grant: 3}}})
+	h.must(err)
+	_, err = h.Erase(ctx, ada)
+	h.must(err)
+	h.seen()
+	events()
+	for name, c := range map[string]struct {
+		words  string
+		causes []string
+	}{
+		"lookup.questioned":    {"asked about the look-up", []string{"lookup.made", "sharing.granted"}},
+		"lookup.reviewed":      {"A review", []string{"lookup.made", "sharing.granted"}},
+		"refused.reviewed":     {"A review", []string{"lookup.refused"}},
+		"access.used":          {"exceptional access", []string{"access.opened"}},
+		"sharing.withdrawn":    {"put back from a copy", []string{"sharing.granted"}},
+		"client.erased":        {"An act of a client", nil},
+		"client.key-destroyed": {"A step of the erasure", []string{"client.erased"}},
+		"client.swept":         {"A step of the erasure", []string{"client.key-destroyed", "client.erased"}},
+	} {
+		x, err := a.Why(ctx, "r", at[name])
+		h.must(err)
+		var causes []string
+		for _, f := range x.Causes {
+			causes = append(causes, f.Name)
+		}
+		if x.Event.Name != name || !strings.Contains(x.Words, c.words) || !slices.Equal(causes, c.causes) {
+			t.Errorf("why %s: %q, causes %q", name, x.Words, causes)
+		}
+		if name == "refused.reviewed" && x.Causes[0].Position != tried {
+			t.Errorf("a review of the attempt at %d is explained by the one at %d", tried, x.Causes[0].Position)
+		}
+	}
+	rows, err := a.WhoSaw(ctx, "r", audit.Query{Client: h.ada}, audit.Page{})
+	h.must(err)
+	if len(rows.Rows) != len(saw.Rows) || rows.Rows[0].Label != "" {
+		t.Errorf("who saw an erased client: %d rows of %d, by label %q", len(rows.Rows), len(saw.Rows), rows.Rows[0].Label)
+	}
+	used, err := a.WhoSaw(ctx, "r", audit.Query{Professional: operator.Actor}, audit.Page{})
+	h.must(err)
+	if len(used.Rows) != 1 || used.Rows[0].Purpose != "exceptional-access" || used.Rows[0].Reason != "export" {
+		t.Errorf("what the operator did: %+v", used.Rows)
+	}
+	if st, err := a.State(ctx, "r", h.ada, time.Time{}, time.Time{}); err != nil || st.Status != "erased" || st.Reason == "" || st.PersonalData {
+		t.Errorf("an erased client: %+v, %v", st, err)
+	}
+	h.now = h.now.Add(time.Hour)
+	story, err := a.History(ctx, "r", h.ada, time.Time{}, time.Time{})
+	h.must(err)
+	var turns []string
+	for _, turn := range story.Turns {
+		turns = append(turns, turn.Event)
+	}
+	want := []string{"client.registered", "sharing.granted", "client.erased", "client.key-destroyed", "client.swept"}
+	if !slices.Equal(turns, want) || story.Label != "" {
+		t.Errorf("the history of an erased client, by label %q: %q", story.Label, turns)
 	}
 }
 

@@ -61,7 +61,11 @@ func (a *Auditor) History(ctx context.Context, reason string, id domain.ID, from
 			return false
 		}
 		s = client.Evolve(s, e)
-		if _, looked := body.(client.LookedUp); open && !looked {
+		switch body.(type) {
+		case client.LookedUp, client.LookUpQuestioned, client.LookUpReviewed:
+			open = false // these turn nothing
+		}
+		if open {
 			recorded := f.Act.At
 			h.add(Turn{Event: f.Name, Position: f.Position, Version: f.Version, Recorded: &recorded}, e, s)
 		}

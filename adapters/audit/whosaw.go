@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"samtykke/domain/client"
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
+	"samtykke/domain/staff"
 	"samtykke/eventschema"
 	"samtykke/projections"
 )
@@ -24,6 +26,7 @@ type Query struct {
 	Organisation domain.ID
 	From, To     time.Time // recorded from, and before
 	Known        time.Time // as the ledger stood at this instant
+	Questions    bool      // also questions that opened nothing, and uses of exceptional access; always of one who reads
 }
 
 // String names what is asked for, as it is recorded.
@@ -40,23 +43,30 @@ func (q Query) String() string {
 	add("from", instant(q.From))
 	add("to", instant(q.To))
 	add("as it was at", instant(q.Known))
-	return cmp.Or(strings.Join(parts, ", "), "everything")
+	s := cmp.Or(strings.Join(parts, ", "), "everything")
+	if q.Questions {
+		s += ", with questions"
+	}
+	return s
 }
 
-// A Sighting is one row of the audit trail: a look-up, an attempt that was refused, or a question that opened everything.
+// A Sighting is one row of the audit trail: a look-up, an attempt that was refused, or a question that opened everything; where they
+// are asked for, also other questions and uses of exceptional access.
 type Sighting struct {
 	Position     uint64         `json:"position"`
 	At           time.Time      `json:"at"`
 	Allowed      bool           `json:"allowed"`
-	Reason       string         `json:"reason,omitempty"` // why it was refused; of a question, why it was asked
+	Reason       string         `json:"reason,omitempty"` // why it was refused; why it was asked; what an access was used for
 	Reader       domain.ID      `json:"reader"`
 	Name         string         `json:"name,omitempty"`
 	Role         domain.Role    `json:"role"`
 	Session      domain.ID      `json:"session"`
+	Method       string         `json:"method,omitempty"` // how that session was logged in to; nothing where there is none, or its key is gone
 	Organisation string         `json:"organisation,omitempty"`
 	Client       domain.ID      `json:"client"`
 	Label        string         `json:"label,omitempty"`
 	Purpose      client.Purpose `json:"purpose"`
+	About        string         `json:"about,omitempty"` // what a question, or a use of exceptional access, was about
 	Kinds        []client.Kind  `json:"kinds"`
 	Journal      uint64         `json:"journalVersion"`
 	Basis        client.Basis   `json:"basis,omitempty"`
@@ -76,9 +86,12 @@ type Sightings struct {
 // allKinds is what somebody sees who opens everything.
 var allKinds = []client.Kind{client.Scores, client.Progress, client.Use, client.Answers, client.Ratings, client.Notes}
 
-// WhoSaw replays who saw what, in order.
+// exceptional is the purpose of a use of exceptional access, as it stands in a trail.
+const exceptional client.Purpose = "exceptional-access"
+
+// WhoSaw replays who saw what, in order, page by page.
 func (a *Auditor) WhoSaw(ctx context.Context, reason string, q Query, p Page) (Sightings, error) {
-	own, err := a.ask(ctx, "who-saw", q.String()+p.String(), reason)
+	own, err := a.ask(ctx, whoSaw, q.String()+p.String(), reason)
 	if err != nil {
 		return Sightings{}, err
 	}
@@ -86,20 +99,13 @@ func (a *Auditor) WhoSaw(ctx context.Context, reason string, q Query, p Page) (S
 	if err := a.Reached(ctx, seen.Upto); err != nil {
 		return Sightings{}, err
 	}
-	records := between(ctx, a.Records, p.After, seen.Upto)
-	if positions, ok := a.positions(q, p.After, seen.Upto); ok {
-		records = at(ctx, a.Records, positions)
-	}
 	names := a.names(ctx)
-	seen.Next, err = p.walk(records, func(f *eventschema.Fact, keep bool) (bool, error) {
+	seen.Next, err = p.walk(a.places(ctx, q, p.After, seen.Upto), func(f *eventschema.Fact, keep bool) (bool, error) {
 		row, ok := q.row(f)
 		if !ok || !keep {
 			return ok, nil
 		}
 		err := names.fill(&row, f.Act.Organisation)
-		if err == nil {
-			err = names.grant(&row)
-		}
 		seen.Rows = append(seen.Rows, row)
 		return true, err
 	})
@@ -109,9 +115,43 @@ func (a *Auditor) WhoSaw(ctx context.Context, reason string, q Query, p Page) (S
 	return seen, nil
 }
 
-// positions gives the places behind one position up to another where the query's rows may stand, from the views; false where it
-// asks about everybody, or about an organisation: those who are no members try, too.
-func (a *Auditor) positions(q Query, after, end uint64) ([]uint64, bool) {
+const whoSaw = "who-saw"
+
+// Replay replays who saw what, in order: one question on record, and its rows one by one as they are read, however many there are.
+func (a *Auditor) Replay(ctx context.Context, reason string, q Query, each func(Sighting) error) error {
+	own, err := a.ask(ctx, whoSaw, q.String(), reason)
+	if err == nil {
+		err = a.Reached(ctx, own-1)
+	}
+	if err != nil {
+		return err
+	}
+	names := a.names(ctx)
+	for r, err := range a.places(ctx, q, 0, own-1) {
+		if err != nil {
+			return err
+		}
+		f, err := eventschema.Today.Decode(&r, nil)
+		if err != nil {
+			return err
+		}
+		row, ok := q.row(&f)
+		if !ok {
+			continue
+		}
+		if err := names.fill(&row, f.Act.Organisation); err != nil {
+			return err
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// places yields the records behind one position up to another where the query's rows may stand, found by the views. Those who act for
+// an organisation without being its members are on its trail, too.
+func (a *Auditor) places(ctx context.Context, q Query, after, end uint64) iter.Seq2[eventschema.Record, error] {
 	var all []uint64
 	add := func(of Trails, id domain.ID) {
 		t, _ := of.Get(id)
@@ -128,10 +168,24 @@ func (a *Auditor) positions(q Query, after, end uint64) ([]uint64, bool) {
 		slices.Sort(all)
 	case !q.Professional.IsZero():
 		add(a.Audit, q.Professional)
+	case !q.Organisation.IsZero():
+		add(a.Organisations, q.Organisation)
 	default:
-		return nil, false
+		return a.stretches(ctx, after, end, q.From, q.To)
 	}
-	return all, true
+	return at(ctx, a.Records, a.during(all, q.From, q.To))
+}
+
+// during gives the positions that stand where trail events of a period do.
+func (a *Auditor) during(positions []uint64, from, to time.Time) []uint64 {
+	times, _ := a.Times.Get(projections.Everybody)
+	var in []uint64
+	for first, final := range times.Within(from, to) {
+		i, _ := slices.BinarySearch(positions, first)
+		j, _ := slices.BinarySearch(positions, final+1)
+		in = append(in, positions[i:j]...)
+	}
+	return in
 }
 
 // row makes a sighting of a fact, and reports false for a fact that is none or that the query does not ask for.
@@ -145,13 +199,18 @@ func (q Query) row(f *eventschema.Fact) (Sighting, bool) {
 		refused, _ := attempt(f)
 		row = refused.Sighting
 	case oversight.Queried:
-		if !b.Opened && q.Professional != f.Act.Actor {
-			return row, false // a question shows nothing registered; asked about its author, it is a trace all the same
+		if !b.Opened && !q.questions() {
+			return row, false // a question shows nothing registered; asked about those who read, it is a trace all the same
 		}
-		row.Allowed, row.Purpose, row.Basis, row.Reason = true, client.Purpose(b.Query), client.Basis(b.Basis), b.Reason
+		row.Allowed, row.Purpose, row.About, row.Basis, row.Reason = true, client.Purpose(b.Query), b.About, client.Basis(b.Basis), b.Reason
 		if b.Opened {
 			row.Client, row.Kinds = q.Client, allKinds // of everybody
 		}
+	case oversight.AccessUsed:
+		if !q.questions() {
+			return row, false
+		}
+		row.Allowed, row.Purpose, row.About, row.Basis, row.Reason = true, exceptional, b.About, client.Basis(oversight.BasisOf(f.Act.Role)), b.What
 	default:
 		return row, false
 	}
@@ -161,6 +220,9 @@ func (q Query) row(f *eventschema.Fact) (Sighting, bool) {
 		within(f, q.From, q.To) && (q.Known.IsZero() || !f.Act.At.After(q.Known))
 	return row, ok
 }
+
+// questions tells whether rows that showed nothing registered are asked for.
+func (q Query) questions() bool { return q.Questions || !q.Professional.IsZero() }
 
 func sighting(f *eventschema.Fact) Sighting {
 	return Sighting{Position: f.Position, At: f.Act.At, Reader: f.Act.Actor, Role: f.Act.Role, Session: f.Act.Session}
@@ -197,7 +259,7 @@ func (a *Auditor) Refused(ctx context.Context, reason string, from, to time.Time
 		return Attempts{}, err
 	}
 	names := a.names(ctx)
-	tried.Next, err = p.walk(between(ctx, a.Records, p.After, tried.Upto), func(f *eventschema.Fact, keep bool) (bool, error) {
+	tried.Next, err = p.walk(a.stretches(ctx, p.After, tried.Upto, from, to), func(f *eventschema.Fact, keep bool) (bool, error) {
 		row, ok := attempt(f)
 		if !ok || !within(f, from, to) || !keep {
 			return ok && within(f, from, to), nil
@@ -237,6 +299,7 @@ type names struct {
 	ctx    context.Context
 	orgs   map[domain.ID]*members
 	labels map[domain.ID]string
+	people map[domain.ID]*account
 	grants map[grantKey]eventschema.Fact
 }
 
@@ -245,31 +308,74 @@ type members struct {
 	people map[domain.ID]string
 }
 
+// An account is who somebody of the service's own staff is, and how each session of an account was logged in to.
+type account struct {
+	name    string
+	methods map[domain.ID]staff.Method
+}
+
 type grantKey struct {
 	client  domain.ID
 	version uint64
 }
 
 func (a *Auditor) names(ctx context.Context) names {
-	return names{a, ctx, map[domain.ID]*members{}, map[domain.ID]string{}, map[grantKey]eventschema.Fact{}}
+	return names{a, ctx, map[domain.ID]*members{}, map[domain.ID]string{}, map[domain.ID]*account{}, map[grantKey]eventschema.Fact{}}
 }
 
-// fill adds the client's label, and the names of the organisation that somebody acted for and of that person.
+// remembered is how many labels, and how many yeses, are kept for rows to come.
+const remembered = 1 << 14
+
+// fill adds the client's label, the yes that a look-up rests on, the names of the organisation that somebody acted for and of that
+// person, and how the session was logged in to.
 func (n names) fill(row *Sighting, org domain.ID) (err error) {
 	if !row.Client.IsZero() {
 		if row.Label, err = n.label(row.Client); err != nil {
 			return err
 		}
 	}
-	if org.IsZero() {
-		return nil
-	}
-	o, err := n.members(org)
-	if err != nil {
+	if err := n.grant(row); err != nil {
 		return err
 	}
-	row.Organisation, row.Name = o.name, o.people[row.Reader]
+	if !org.IsZero() {
+		o, err := n.members(org)
+		if err != nil {
+			return err
+		}
+		row.Organisation, row.Name = o.name, o.people[row.Reader]
+	}
+	switch {
+	case row.Role == domain.RoleClient && !row.Session.IsZero():
+		row.Method = byCode
+	case row.Role != domain.RoleClient && !row.Reader.IsZero():
+		who, err := n.account(row.Reader)
+		if err != nil {
+			return err
+		}
+		row.Name, row.Method = cmp.Or(row.Name, who.name), string(who.methods[row.Session])
+	}
 	return nil
+}
+
+// byCode is how clients log in.
+const byCode = "code"
+
+func (n names) account(id domain.ID) (*account, error) {
+	if who, ok := n.people[id]; ok {
+		return who, nil
+	}
+	who := &account{methods: map[domain.ID]staff.Method{}}
+	err := n.stream(n.ctx, eventschema.StaffStream.Stream(id), 1, opening{n.ctx, n.Open}, func(f *eventschema.Fact) bool {
+		switch b := f.Body.(type) {
+		case staff.Named:
+			who.name = b.Name
+		case staff.SignedIn:
+			who.methods[f.Act.Session] = b.Method
+		}
+		return true
+	})
+	n.people[id] = who
+	return who, err
 }
 
 // label is a client's label; nothing where its key is gone.
@@ -281,6 +387,9 @@ func (n names) label(id domain.ID) (string, error) {
 	label, err := n.Label(n.ctx, id)
 	if err != nil && !errors.Is(err, eventschema.ErrGone) {
 		return "", err
+	}
+	if len(n.labels) == remembered {
+		clear(n.labels)
 	}
 	n.labels[id] = label
 	return label, nil
@@ -321,6 +430,9 @@ func (n names) grant(row *Sighting) error {
 		}
 		if !ok {
 			return fmt.Errorf("position %d: the look-up names a yes that is not there; run samtykke verify", row.Position)
+		}
+		if len(n.grants) == remembered {
+			clear(n.grants)
 		}
 		n.grants[key] = g
 	}

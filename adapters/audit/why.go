@@ -8,8 +8,10 @@ import (
 
 	"samtykke/domain"
 	"samtykke/domain/client"
+	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
+	"samtykke/domain/staff"
 	"samtykke/eventschema"
 )
 
@@ -41,6 +43,7 @@ var reasons = map[client.Status]string{
 	client.AnsweredNo: "the client answered that follow-up no longer goes on",
 	client.RanOut:     "no yes came before the deadline",
 	client.CutOff:     "the client was deactivated",
+	client.Gone:       "the client had everything about itself erased",
 }
 
 // State is a client's state at an instant, as far as it was recorded by the instant known. A zero instant is now. It refuses
@@ -110,25 +113,54 @@ func (a *Auditor) Why(ctx context.Context, reason string, position uint64) (Expl
 	if row, ok := ruleRow(a.Rules, f.Rule); ok {
 		x.Rule = &row
 	}
-	if f.Category != eventschema.ClientStream {
-		return x, nil
-	}
-	for g := grantOf(f.Body); g > 0; {
-		err := a.stream(ctx, f.Stream(), g, nil, func(cause *eventschema.Fact) bool {
-			g = grantOf(cause.Body)
-			x.Causes = append(x.Causes, *cause)
+	for {
+		on, err := a.restsOn(ctx, &f)
+		if err != nil || on == 0 || on >= f.Version {
+			return x, err
+		}
+		err = a.stream(ctx, f.Stream(), on, nil, func(cause *eventschema.Fact) bool {
+			f = *cause
 			return false
 		})
 		if err != nil {
 			return Explanation{}, err
 		}
+		x.Causes = append(x.Causes, f)
 	}
-	return x, nil
 }
 
-// grantOf is the stream version of the yes that a fact rests on; 0 where it rests on none.
-func grantOf(body any) uint64 {
+// restsOn is the version, in the same stream, of the event that a fact rests on; 0 where it rests on none.
+func (a *Auditor) restsOn(ctx context.Context, f *eventschema.Fact) (found uint64, err error) {
+	var step func(earlier any) bool
+	switch b := f.Body.(type) {
+	case client.KeyDestroyed:
+		step = func(earlier any) bool { _, ok := earlier.(client.Erased); return ok }
+	case client.Swept:
+		step = func(earlier any) bool { _, ok := earlier.(client.KeyDestroyed); return ok }
+	case organisation.ProfessionalKeyDestroyed:
+		step = func(earlier any) bool { return earlier == organisation.ProfessionalErased(b) }
+	default:
+		return namedBy(f.Body), nil
+	}
+	err = a.stream(ctx, f.Stream(), 1, nil, func(earlier *eventschema.Fact) bool {
+		if step(earlier.Body) {
+			found = earlier.Version
+		}
+		return earlier.Version+1 < f.Version
+	})
+	return found, err
+}
+
+// namedBy is the version of the event that a body names, or that its stream begins with; 0 where there is none: of the yes, of the
+// look-up, of the attempt, of the opening.
+func namedBy(body any) uint64 {
 	switch b := body.(type) {
+	case client.LookUpQuestioned:
+		return b.LookUp
+	case client.LookUpReviewed:
+		return b.LookUp
+	case oversight.AttemptReviewed, oversight.AccessUsed, oversight.AccessClosed, oversight.AccessReviewed:
+		return 1
 	case client.LookedUp:
 		return b.Grant
 	case client.Withdrawn:
@@ -167,13 +199,38 @@ func because(f *eventschema.Fact) string {
 		return "Refused, because: " + b.Reason + "."
 	case oversight.SignInRefused:
 		return "Refused, because: " + b.Reason + "."
+	case client.KeyDestroyed, client.Swept, organisation.ProfessionalKeyDestroyed:
+		return "A step of the erasure that stands first among the causes."
+	case client.LookUpQuestioned:
+		return "The client asked about the look-up that stands first among the causes."
+	case client.LookUpReviewed, oversight.AttemptReviewed, oversight.AccessReviewed:
+		return "A review of what stands first among the causes, by somebody else than who did it."
+	case oversight.AccessUsed:
+		return "Done with the exceptional access that stands first among the causes, while it was open."
 	case nil:
 		return "The event is sealed; only its place and whose key it is under can be told."
 	}
 	if f.Act.Role == domain.RoleSystem {
+		if Reapplied(f) {
+			return "The ledger was put back from a copy made before this took effect; what had ended was recorded once more."
+		}
 		return "Time."
 	}
 	return "An act of a " + string(f.Act.Role) + "."
+}
+
+// Reapplied tells whether an event is an ending that was recorded once more, after the ledger was put back from a copy.
+func Reapplied(f *Event) bool {
+	ending := false
+	switch b := f.Body.(type) {
+	case client.Body:
+		ending = client.IsEnding(b)
+	case organisation.Body:
+		ending = organisation.IsEnding(b)
+	case staff.Body:
+		ending = staff.IsEnding(b)
+	}
+	return ending && f.Act.Role == domain.RoleSystem
 }
 
 func ruleRow(books rules.Books, version string) (rules.Row, bool) {

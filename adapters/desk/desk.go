@@ -43,6 +43,8 @@ type (
 	Journals = ledger.Streams[journal.Command, journal.Body, journal.State]
 	// Feedback are streams of one suggestion or evaluation each.
 	Feedback = ledger.Streams[journal.Feedback, journal.Body, journal.State]
+	// Accesses are the times that exceptional access was opened.
+	Accesses = ledger.Streams[oversight.Body, oversight.Body, oversight.Access]
 )
 
 // A Desk takes commands from everybody.
@@ -56,8 +58,10 @@ type Desk struct {
 	Feedback      *Feedback
 	Queries       *views.Oversight
 	Staff         *Staff
+	Accesses      *Accesses
 	Books         rules.Books
 	CodeKey       signin.HashKey
+	IdentityKey   signin.HashKey // of national identity numbers; zero: none can be given
 }
 
 // New makes a desk, with its door, over a ledger and the keeper of its views.
@@ -70,6 +74,7 @@ func New(l *ledger.Ledger, k *views.Keeper, books rules.Books, codeKey signin.Ha
 		Feedback:      ledger.NewStreams(l, eventschema.FeedbackStream, journal.Suggest),
 		Queries:       ledger.NewStreams(l, eventschema.OversightStream, oversight.Decider),
 		Staff:         ledger.NewStreams(l, eventschema.StaffStream, staff.Decider),
+		Accesses:      ledger.NewStreams(l, eventschema.AccessStream, oversight.AccessDecider),
 	}
 	d.Door = &views.Door{
 		Ledger: l, Keeper: k, Clients: d.Clients, Organisations: d.Organisations, Books: books,
@@ -173,7 +178,7 @@ func (d *Desk) Act(ctx context.Context, by ledger.Caller, c client.Command) (led
 		if by.Text == (domain.Text{}) {
 			return ledger.Done[client.State]{}, domain.Refuse(client.BadInput, "An answer about sharing names the text that was shown.")
 		}
-	case client.Withdraw, client.RotateCode, client.Restrict, client.LiftRestriction:
+	case client.Withdraw, client.RotateCode, client.Restrict, client.LiftRestriction, client.Erase, client.QuestionLookUp:
 	default:
 		return ledger.Done[client.State]{}, domain.Refuse(client.NotYours, "This is not the client's to say.")
 	}
@@ -269,7 +274,14 @@ func (d *Desk) toClient(ctx context.Context, by ledger.Caller, handle domain.ID,
 // MakeCorrection records that a correction was made. The caller is an employee, who knows the request and the sender's
 // pseudonym; id is the client whose journal holds it.
 func (d *Desk) MakeCorrection(ctx context.Context, by ledger.Caller, id domain.ID, c journal.MakeCorrection) error {
-	_, err := d.Journals.Do(ctx, id, by, c)
+	s, _, err := d.Clients.State(ctx, id)
+	if err != nil {
+		return err
+	}
+	if s.Erased {
+		return domain.Refuse(client.NotRegistered, "There is no such client.")
+	}
+	_, err = d.Journals.Do(ctx, id, by, c)
 	return err
 }
 

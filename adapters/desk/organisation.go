@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"time"
 
 	"samtykke/domain"
 	"samtykke/domain/organisation"
@@ -14,6 +15,10 @@ type Organisation struct {
 	Service rules.Service
 	Contact *organisation.Contact
 	People  []Person
+
+	NamesHidden bool      // from clients, of those who looked
+	Retention   int       // months for which access logs are kept by name; 0: none agreed
+	Reviewed    time.Time // when the list was gone through last; zero: never
 }
 
 // A Person is somebody on an organisation's list.
@@ -30,7 +35,7 @@ func (d *Desk) Organisation(ctx context.Context, id domain.ID) (Organisation, er
 	if err != nil || version == 0 {
 		return o, err
 	}
-	o.Service = state.Service
+	o.Service, o.NamesHidden, o.Retention, o.Reviewed = state.Service, state.NamesHidden, state.Retention, state.Reviewed
 	details := map[domain.ID]*organisation.Professional{}
 	var order []domain.ID
 	for r, err := range d.Ledger.Store.Stream(ctx, eventschema.OrganisationStream.Stream(id), 1) {

@@ -91,7 +91,7 @@ func (d *Desk) staffLive(ctx context.Context, s *signin.Session) (bool, error) {
 	}
 	role, since, err := d.standing(ctx, a)
 	return role != "" && role == s.Role && since == s.Standing && a.Organisation == s.Organisation &&
-		s.Credentials != 0 && a.Credentials == s.Credentials, err
+		a.Declared() == nil && s.Credentials != 0 && a.Credentials == s.Credentials, err
 }
 
 // BeginRotation draws a new code for a client, to be shown, and keeps its hash in s.Pending. The old one goes on working until the

@@ -133,7 +133,7 @@ func (d *Desk) officeOf(account domain.ID, s staff.State) domain.ID {
 
 // mayInvite refuses a superuser who is none now, and a professional who is not on the organisation's list.
 func (d *Desk) mayInvite(ctx context.Context, by ledger.Caller, office, account domain.ID, s staff.State) error {
-	if by.Role != domain.RoleEmployee && by.Role != domain.RoleSuperuser {
+	if by.Role != domain.RoleEmployee && by.Role != domain.RoleSuperuser && by.Role != domain.RoleSafetyManager {
 		return domain.Refuse(staff.NotYours, "Only a superuser of the organisation or the service's own staff can do this.")
 	}
 	if office.IsZero() {
@@ -244,9 +244,9 @@ const (
 	WrongPassword = "wrong-password"
 )
 
-// AcceptInvitation sets the password of whoever has both codes and an authenticator app that fits. Whoever signs in by it takes
-// the next one-time code.
-func (d *Desk) AcceptInvitation(ctx context.Context, code signin.Code, confirmation, password, otp string) error {
+// AcceptInvitation sets the password of whoever has both codes and an authenticator app that fits, and has signed the declaration of
+// confidentiality in the wording given. Whoever signs in by it takes the next one-time code.
+func (d *Desk) AcceptInvitation(ctx context.Context, code signin.Code, confirmation, password, otp string, signed domain.Text) error {
 	i, err := d.invitation(ctx, code, confirmation)
 	if err != nil {
 		return err
@@ -266,7 +266,7 @@ func (d *Desk) AcceptInvitation(ctx context.Context, code signin.Code, confirmat
 	if err != nil {
 		return err
 	}
-	by := ledger.Caller{Actor: i.account, Role: i.role, Session: session, Organisation: i.office}
+	by := ledger.Caller{Actor: i.account, Role: i.role, Session: session, Organisation: i.office, Text: signed}
 	_, err = d.Staff.Do(ctx, i.account, by, staff.Accept{Code: i.code, Confirmation: i.confirmation, Password: hash, Step: step})
 	return err
 }
@@ -395,6 +395,8 @@ func (d *Desk) prove(ctx context.Context, account domain.ID, password, otp strin
 		return p, domain.Refuse(staff.HasEnded, "The account has ended.")
 	case p.state.Credentials == 0:
 		return p, domain.Refuse(staff.NotAccepted, "No invitation to the account has been accepted.")
+	case p.state.Declared() != nil:
+		return p, p.state.Declared()
 	case p.role == "":
 		return p, domain.Refuse(organisation.NotActive, "The professional is not on the list any more.")
 	case !same:

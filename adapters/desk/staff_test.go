@@ -41,6 +41,9 @@ func (c *counter) hire(email string) domain.ID {
 	return id
 }
 
+// declaration is the wording that whoever gets access signs.
+var declaration = domain.Text{Name: "confidentiality", Version: "2026-11-22", Language: "nb"}
+
 // An account is somebody on the staff with what is needed to sign in.
 type account struct {
 	id       domain.ID
@@ -59,7 +62,7 @@ func (c *counter) open(by ledger.Caller, id domain.ID, password string) account 
 	c.seen()
 	e, err := c.OpenInvitation(c.t.Context(), i.Code, i.Confirmation)
 	c.must(err)
-	c.must(c.AcceptInvitation(c.t.Context(), i.Code, i.Confirmation, password, e.OTP.Code(c.now)))
+	c.must(c.AcceptInvitation(c.t.Context(), i.Code, i.Confirmation, password, e.OTP.Code(c.now), declaration))
 	c.seen()
 	c.now = c.now.Add(30 * time.Second)
 	return account{id, e.Login, password, e.OTP}
@@ -264,7 +267,7 @@ func TestInvitations(t *testing.T) {
 			t.Errorf("%s is opened: %v", what, err)
 		}
 		c.refusedFor(what, account, reason)
-		if err := c.AcceptInvitation(t.Context(), code, confirmation, password, "000000"); !errors.Is(err, desk.ErrInvitation) {
+		if err := c.AcceptInvitation(t.Context(), code, confirmation, password, "000000", declaration); !errors.Is(err, desk.ErrInvitation) {
 			t.Errorf("%s is accepted: %v", what, err)
 		}
 		c.refusedFor(what, account, reason)
@@ -291,11 +294,17 @@ func TestInvitations(t *testing.T) {
 		t.Error("opened twice, it shows something else")
 	}
 	c.wrote("opening", "")
-	for what, r := range map[string]struct{ password, otp, refused string }{
-		"a short password": {"short", e.OTP.Code(c.now), signin.WeakPassword}, "the own name": {"jeg heter per og bor her", e.OTP.Code(c.now), signin.WeakPassword},
-		"no one-time code": {password, "", desk.WrongOTP}, "an old one": {password, e.OTP.Code(c.now.Add(-time.Minute)), desk.WrongOTP},
+	for what, r := range map[string]struct {
+		password, otp, refused string
+		signed                 domain.Text
+	}{
+		"a short password":      {"short", e.OTP.Code(c.now), signin.WeakPassword, declaration},
+		"the own name":          {"jeg heter per og bor her", e.OTP.Code(c.now), signin.WeakPassword, declaration},
+		"no one-time code":      {password, "", desk.WrongOTP, declaration},
+		"an old one":            {password, e.OTP.Code(c.now.Add(-time.Minute)), desk.WrongOTP, declaration},
+		"no declaration signed": {password, e.OTP.Code(c.now), staff.NotDeclared, domain.Text{}},
 	} {
-		if err := c.AcceptInvitation(t.Context(), j.Code, j.Confirmation, r.password, r.otp); domain.Refused(err) != r.refused {
+		if err := c.AcceptInvitation(t.Context(), j.Code, j.Confirmation, r.password, r.otp, r.signed); domain.Refused(err) != r.refused {
 			t.Errorf("%s: %v", what, err)
 		}
 		c.wrote(what, "")
@@ -308,8 +317,8 @@ func TestInvitations(t *testing.T) {
 	if err := in(); !errors.Is(err, desk.ErrSignIn) {
 		t.Errorf("before the invitation is accepted: %v", err)
 	}
-	c.must(c.AcceptInvitation(t.Context(), j.Code, j.Confirmation, password, e.OTP.Code(c.now)))
-	c.wrote("accepting", "staff.invitation-accepted")
+	c.must(c.AcceptInvitation(t.Context(), j.Code, j.Confirmation, password, e.OTP.Code(c.now), declaration))
+	c.wrote("accepting", "staff.invitation-accepted staff.declaration-signed")
 	if err := in(); !errors.Is(err, desk.ErrSignIn) {
 		t.Errorf("by the one-time code of the acceptance: %v", err)
 	}
@@ -479,7 +488,7 @@ func TestSessionsEnd(t *testing.T) {
 	e, err := c.OpenInvitation(t.Context(), i.Code, i.Confirmation)
 	c.must(err)
 	c.live(s, true, "the invitation opened")
-	c.must(c.AcceptInvitation(t.Context(), i.Code, i.Confirmation, password, e.OTP.Code(c.now)))
+	c.must(c.AcceptInvitation(t.Context(), i.Code, i.Confirmation, password, e.OTP.Code(c.now), declaration))
 	c.live(s, false, "the password set anew")
 	c.now = c.now.Add(30 * time.Second)
 	if _, err := c.SignIn(t.Context(), a.login, a.password, a.code(c)); !errors.Is(err, desk.ErrSignIn) {
@@ -568,7 +577,7 @@ func TestRehash(t *testing.T) {
 	e, err := c.OpenInvitation(t.Context(), i.Code, i.Confirmation)
 	c.must(err)
 	const old = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4" // of "password"
-	by := ledger.Caller{Actor: id, Role: domain.RoleProfessional, Session: c.id(), Organisation: c.office}
+	by := ledger.Caller{Actor: id, Role: domain.RoleProfessional, Session: c.id(), Organisation: c.office, Text: declaration}
 	_, err = c.Staff.Do(t.Context(), id, by, staff.Accept{
 		Code: i.Code.InvitationHash(c.CodeKey), Confirmation: i.Code.ConfirmationHash(c.CodeKey, i.Confirmation), Password: staff.Password(old), Step: 1,
 	})

@@ -1,6 +1,10 @@
 package signin
 
-import "golang.org/x/crypto/argon2"
+import (
+	"crypto/sha256"
+
+	"golang.org/x/crypto/argon2"
+)
 
 // What the tests need to know of the code's form.
 const (
@@ -46,4 +50,13 @@ func TakeTurns() (leave func()) {
 			<-slots
 		}
 	}
+}
+
+// Held is what the limits hold of addresses and names, with the key of the day first.
+func (l *Limits) Held() (all [][sha256.Size]byte) {
+	all = append(all, l.key)
+	for _, t := range l.table {
+		all = append(all, t.Keys()...)
+	}
+	return all
 }

@@ -34,7 +34,7 @@ func LoadHashKey(d disk.Disk, name string, random io.Reader) (HashKey, error) {
 	key, err := readHashKey(d, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeHashKey(d, name, random); err != nil {
-			return HashKey{}, fmt.Errorf("making the key for codes: %w", err)
+			return HashKey{}, fmt.Errorf("making the key %s: %w", name, err)
 		}
 		key, err = readHashKey(d, name)
 	}
@@ -42,7 +42,7 @@ func LoadHashKey(d disk.Disk, name string, random io.Reader) (HashKey, error) {
 		err = d.SyncDir(folder(name)) // a name that is seen may still not be durable
 	}
 	if err != nil {
-		return HashKey{}, fmt.Errorf("reading the key for codes: %w", err)
+		return HashKey{}, fmt.Errorf("reading the key %s: %w", name, err)
 	}
 	return HashKey{func() *[hashKeySize]byte { return key }}, nil
 }

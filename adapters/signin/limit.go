@@ -86,6 +86,16 @@ func NewLimits(random io.Reader, rows []Limit) *Limits {
 	return &Limits{random: random, rows: rows}
 }
 
+// Forget forgets the key whose day is over and what was counted under it, also where nobody comes.
+func (l *Limits) Forget(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !now.Before(l.until) {
+		clear(l.key[:])
+		l.table = nil
+	}
+}
+
 // Allow counts an attempt, or refuses it: then it counts for nothing, and the refusal says when to try again. The name is the
 // label, the login name or the invitation as text, "" where there is none; neither it nor the address is in the refusal.
 func (l *Limits) Allow(now time.Time, act Act, from netip.Addr, name string) error {

@@ -2,6 +2,8 @@ package signin_test
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -163,4 +165,32 @@ func TestRows(t *testing.T) {
 	if s := fmt.Sprintf("%+v", l); strings.Contains(s, "siri") || strings.Contains(s, "192.0.2.1") {
 		t.Error("the limits hold who it was")
 	}
+}
+
+// Of an address there is its HMAC under the day's key and nothing else; once the day is over there is neither.
+func TestOnlyKeyedHashesOfAddresses(t *testing.T) {
+	l := signin.NewLimits(seeded(1), []signin.Limit{{Act: signin.ClientSignIn, By: signin.ByAddress, Every: time.Minute, Burst: 1}})
+	hash := func(key [32]byte) [32]byte {
+		mac := hmac.New(sha256.New, key[:])
+		mac.Write(here.AsSlice())
+		return [32]byte(mac.Sum(nil))
+	}
+	allowed(t, l.Allow(noon, signin.ClientSignIn, here, ""))
+	today := l.Held()
+	if len(today) != 2 || today[1] != hash(today[0]) {
+		t.Errorf("held is %x", today)
+	}
+	allowed(t, l.Allow(noon.Add(24*time.Hour), signin.ClientSignIn, here, ""))
+	if next := l.Held(); len(next) != 2 || next[0] == today[0] || next[1] == today[1] || next[1] != hash(next[0]) {
+		t.Errorf("held the next day is %x, was %x", next, today)
+	}
+	l.Forget(noon.Add(48*time.Hour - 1))
+	if left := l.Held(); len(left) != 2 {
+		t.Errorf("forgotten too soon: %x", left)
+	}
+	l.Forget(noon.Add(48 * time.Hour))
+	if left := l.Held(); len(left) != 1 || left[0] != [32]byte{} {
+		t.Errorf("left is %x", left)
+	}
+	allowed(t, l.Allow(noon.Add(49*time.Hour), signin.ClientSignIn, here, ""))
 }

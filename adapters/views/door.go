@@ -85,7 +85,7 @@ func (d *Door) Admit(ctx context.Context, by ledger.Caller, handle domain.ID, p 
 
 // Address finds the client that the caller's organisation means by a handle, for what shows nothing and needs no yes.
 func (d *Door) Address(ctx context.Context, by ledger.Caller, handle domain.ID) (domain.ID, error) {
-	standing := d.standing(ctx, by)
+	standing := d.Standing(ctx, by)
 	id, known, err := d.find(by, handle)
 	if err != nil {
 		return domain.ID{}, err
@@ -109,7 +109,7 @@ func (d *Door) Address(ctx context.Context, by ledger.Caller, handle domain.ID) 
 
 func (d *Door) admit(ctx context.Context, by ledger.Caller, handle domain.ID, p client.Purpose, kinds []client.Kind) (domain.ID, admitted, error) {
 	by.Key = "" // each reading is a look-up of its own; what a retry is shown may be newer than what was named before
-	standing := d.standing(ctx, by)
+	standing := d.Standing(ctx, by)
 	id, known, err := d.find(by, handle)
 	if err != nil {
 		return id, admitted{}, err
@@ -129,7 +129,7 @@ func (d *Door) admit(ctx context.Context, by ledger.Caller, handle domain.ID, p 
 	} else if err != nil {
 		return id, admitted{}, err
 	}
-	if again := d.standing(ctx, by); again != nil {
+	if again := d.Standing(ctx, by); again != nil {
 		return id, admitted{}, again
 	}
 	if err == nil && !d.Ledger.Now().Before(done.State.Terms.LapseOn.Start()) {
@@ -138,9 +138,16 @@ func (d *Door) admit(ctx context.Context, by ledger.Caller, handle domain.ID, p 
 	return id, admitted{done.State, doc, done.Position}, err
 }
 
-// standing refuses a caller who may not act for the organisation now. It reads the organisation's stream to its end.
-func (d *Door) standing(ctx context.Context, by ledger.Caller) error {
-	o, _, err := d.Organisations.State(ctx, by.Organisation)
+// Standing refuses a caller who may not act for the organisation now, or acts for none. It reads the organisation's stream to its end.
+func (d *Door) Standing(ctx context.Context, by ledger.Caller) error {
+	office := by.Organisation
+	if office.IsZero() {
+		var err error
+		if office, err = d.Ledger.NewID(); err != nil { // which nobody has
+			return err
+		}
+	}
+	o, _, err := d.Organisations.State(ctx, office)
 	if err != nil {
 		return err
 	}
@@ -152,8 +159,9 @@ func (d *Door) standing(ctx context.Context, by ledger.Caller) error {
 // much.
 func (d *Door) find(by ledger.Caller, handle domain.ID) (id domain.ID, known bool, err error) {
 	h, ok := d.Keeper.Handles.Get(handle)
-	a, idle := d.Keeper.Idle.GetDue(h.Client, domain.DateOf(d.Ledger.Now()))
-	if ok && h.Organisation == by.Organisation && !a.State.Deactivated && !idle {
+	c, _ := d.Keeper.Caseload.Get(h.Client)
+	idle := d.Keeper.Idle.IsDue(h.Client, domain.DateOf(d.Ledger.Now()))
+	if ok && h.Organisation == by.Organisation && !c.State.Deactivated && !idle {
 		return h.Client, true, nil
 	}
 	decoy, err := d.Ledger.NewID()
@@ -303,7 +311,7 @@ type Row struct {
 // Caseload lists the clients of the caller's organisation by label, with the state of sharing now. It shows nothing
 // that is registered.
 func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
-	if err := d.standing(ctx, by); err != nil {
+	if err := d.Standing(ctx, by); err != nil {
 		if reason := domain.Refused(err); reason != "" {
 			if failed := d.refuse(ctx, by, domain.ID{}, false, domain.ID{}, client.Overview, nil, reason); failed != nil {
 				return nil, failed
@@ -418,7 +426,7 @@ func (d *Door) Fill(ctx context.Context, by ledger.Caller, rows []Row, kinds []c
 		})
 	}
 	wait.Wait()
-	return d.standing(ctx, by)
+	return d.Standing(ctx, by)
 }
 
 // StateAt is a client's state at an instant, from its streams: what was true then, as far as it was recorded by the

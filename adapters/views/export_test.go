@@ -5,11 +5,21 @@ import (
 
 	"samtykke/adapters/disk"
 	"samtykke/domain"
+	"samtykke/eventschema"
 )
 
 // Differ names the documents in which two keepers differ.
 func Differ(ctx context.Context, a, b *Keeper) ([]string, error) {
 	return a.differences(ctx, b)
+}
+
+// Again hands the keeper facts, as a store would that yields them once more.
+func (k *Keeper) Again(ctx context.Context, facts []*eventschema.Fact) error {
+	var all []eventschema.Fact
+	for _, f := range facts {
+		all = append(all, *f)
+	}
+	return k.foldAll(all, k.ledger.Sealing(ctx))
 }
 
 // HoldsRegistrations tells whether there is a document of registrations for the client.

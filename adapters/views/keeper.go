@@ -4,15 +4,16 @@
 // # Keeping up
 //
 // A Keeper follows the ledger from its cursor, the position up to which every view has been folded. Facts at or before
-// the position a document was folded up to are passed over, so a fact that comes twice changes nothing. An event that the
-// catalogue does not know stops the keeper: Err says so, and whoever waits for it gets the error.
+// it are passed over, so a fact that comes twice changes nothing, and brings back no document that was left out since. An
+// event that the catalogue does not know stops the keeper: Err says so, and whoever waits for it gets the error.
 //
 // # Snapshots
 //
 // A snapshot is one file with the cursor and all documents, under a checksum. Documents of views that open sealed events
 // are sealed in it under the client's key. A snapshot that is missing, damaged, or of another version of any view costs
 // a rebuild from position 0 and nothing else; so does one of another history, which the hash of the record at its cursor
-// tells. A document whose key is gone is left out when it is read back.
+// tells. Where somebody is erased, the documents under that key are left out from that event on; and any whose key is gone, also
+// when they are written or read back.
 //
 // # The door
 //
@@ -51,6 +52,12 @@ type Keeper struct {
 
 	Accounts    *Table[projections.Account]
 	Invitations *Table[domain.ID]
+	Erasures    *Table[projections.Erasure]
+	Reviews     *Table[projections.Reader]
+	Accesses    *Table[projections.Access]
+
+	Organisations *Table[projections.Trail]
+	Times         *Table[projections.Times]
 
 	registrations *sealedTable
 	ledger        *ledger.Ledger
@@ -72,6 +79,8 @@ func NewKeeper(l *ledger.Ledger, books rules.Books) *Keeper {
 		Caseload: newTable(v.Caseload), Due: newTable(v.Due), Idle: newTable(v.Idle), Access: newTable(v.Access),
 		Audit: newTable(v.Audit), Codes: newTable(v.Codes), Handles: newTable(v.Handles),
 		Accounts: newTable(v.Accounts), Invitations: newTable(v.Invitations),
+		Erasures: newTable(v.Erasures), Reviews: newTable(v.Reviews), Accesses: newTable(v.Accesses),
+		Organisations: newTable(v.Organisations), Times: newTable(v.Times),
 		registrations: newSealedTable(v.Registrations),
 		ledger:        l, books: books, moved: make(chan struct{}),
 	}
@@ -85,11 +94,15 @@ type table interface {
 	name() (string, int)
 	save(*encoder, eventschema.Keys) error
 	load(*decoder, eventschema.Keys) error
+	drop(*projections.Fact)
 }
 
 // tables are all views in the order they are stored in.
 func (k *Keeper) tables() []table {
-	return []table{k.Caseload, k.Due, k.Idle, k.registrations, k.Access, k.Audit, k.Codes, k.Handles, k.Accounts, k.Invitations}
+	return []table{
+		k.Caseload, k.Due, k.Idle, k.registrations, k.Access, k.Audit, k.Codes, k.Handles, k.Accounts, k.Invitations, k.Erasures, k.Reviews, k.Accesses,
+		k.Organisations, k.Times,
+	}
 }
 
 // Cursor is the position up to which every view has been folded.
@@ -182,6 +195,11 @@ func (k *Keeper) fold(f *eventschema.Fact, keys eventschema.Keys) error {
 	k.Audit.apply(f)
 	k.Codes.apply(f)
 	k.Handles.apply(f)
+	k.Erasures.apply(f)
+	k.Reviews.apply(f)
+	k.Accesses.apply(f)
+	k.Organisations.apply(f)
+	k.Times.apply(f)
 	if f.Closed != nil && f.Category != eventschema.JournalStream && f.Category != eventschema.StaffStream {
 		return nil // of sealed events, the views that open want the journal's and those of accounts only
 	}
@@ -191,7 +209,13 @@ func (k *Keeper) fold(f *eventschema.Fact, keys eventschema.Keys) error {
 	k.Idle.apply(f)
 	k.Accounts.apply(f)
 	k.Invitations.apply(f)
-	return k.registrations.apply(f, keys)
+	err := k.registrations.apply(f, keys)
+	if _, ok := projections.Erased(f); ok {
+		for _, t := range k.tables() {
+			t.drop(f)
+		}
+	}
+	return err
 }
 
 // apart gives a record in memory of its own: the bytes that a store yields lie in one piece with their neighbours', and a
@@ -289,16 +313,21 @@ func decode(work <-chan *batch) {
 func (k *Keeper) foldAll(facts []eventschema.Fact, keys eventschema.Keys) error {
 	k.applying.Lock()
 	defer k.applying.Unlock()
+	at := k.Cursor()
 	for i := range facts {
+		if facts[i].Position <= at {
+			continue
+		}
 		if err := k.fold(&facts[i], keys); err != nil {
 			return err
 		}
+		at = facts[i].Position
 	}
 	if err := k.registrations.flush(keys); err != nil {
 		return err
 	}
-	if n := len(facts); n > 0 {
-		k.advance(facts[n-1].Position, nil)
+	if at > k.Cursor() {
+		k.advance(at, nil)
 	}
 	return nil
 }
@@ -329,6 +358,11 @@ func (k *Keeper) differences(ctx context.Context, again *Keeper) ([]string, erro
 	diffs = append(diffs, differ(k.Handles, again.Handles)...)
 	diffs = append(diffs, differ(k.Accounts, again.Accounts)...)
 	diffs = append(diffs, differ(k.Invitations, again.Invitations)...)
+	diffs = append(diffs, differ(k.Erasures, again.Erasures)...)
+	diffs = append(diffs, differ(k.Reviews, again.Reviews)...)
+	diffs = append(diffs, differ(k.Accesses, again.Accesses)...)
+	diffs = append(diffs, differ(k.Organisations, again.Organisations)...)
+	diffs = append(diffs, differ(k.Times, again.Times)...)
 	sealed, err := k.registrations.differ(again.registrations, keys)
 	return append(diffs, sealed...), err
 }
@@ -416,7 +450,9 @@ func (k *Keeper) Load(ctx context.Context, d disk.Disk) error {
 	}
 	k.Caseload, k.Due, k.Idle, k.registrations = fresh.Caseload, fresh.Due, fresh.Idle, fresh.registrations
 	k.Access, k.Audit, k.Codes, k.Handles = fresh.Access, fresh.Audit, fresh.Codes, fresh.Handles
-	k.Accounts, k.Invitations = fresh.Accounts, fresh.Invitations
+	k.Accounts, k.Invitations, k.Erasures = fresh.Accounts, fresh.Invitations, fresh.Erasures
+	k.Reviews, k.Accesses = fresh.Reviews, fresh.Accesses
+	k.Organisations, k.Times = fresh.Organisations, fresh.Times
 	k.cursor = dec.cursor
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -280,6 +281,44 @@ var acts = []struct {
 			h.professional(p.office)
 		}
 	}},
+	{"somebody is forgotten", func(h *house, _ *rapid.T, p *resident, _ ledger.Caller) {
+		o := p.office
+		h.fine(h.desk.EraseProfessional(context.Background(), o.boss, o.pros[len(o.pros)-1].Actor))
+	}},
+	{"a time agreed", func(h *house, _ *rapid.T, p *resident, _ ledger.Caller) {
+		o := p.office
+		_, err := h.desk.Organisations.Do(context.Background(), o.id, o.boss, organisation.AgreeRetention{Months: 1, Reason: "r"})
+		h.fine(err)
+	}},
+	{"an account", func(h *house, _ *rapid.T, p *resident, _ ledger.Caller) {
+		o := p.office
+		_, err := h.desk.Invite(context.Background(), o.boss, o.pros[len(o.pros)-1].Actor)
+		h.fine(err)
+	}},
+	{"ask about a look-up", func(h *house, t *rapid.T, p *resident, _ ledger.Caller) {
+		_, err := h.desk.AskAboutLookUp(context.Background(), p.by, rapid.Uint64Range(1, 9).Draw(t, "version"))
+		h.fine(err)
+	}},
+	{"review", func(h *house, t *rapid.T, p *resident, by ledger.Caller) {
+		by.Role = domain.RoleSuperuser
+		v := rapid.Uint64Range(1, 9).Draw(t, "version")
+		_, err := h.desk.ReviewLookUp(context.Background(), by, p.id, v, client.AskedByClient, client.InOrder)
+		h.fine(err)
+	}},
+	{"erase", func(h *house, _ *rapid.T, p *resident, _ ledger.Caller) {
+		_, err := h.desk.Erase(context.Background(), p.by)
+		h.fine(err)
+	}},
+	{"begin to erase", func(h *house, t *rapid.T, p *resident, _ ledger.Caller) {
+		_, err := h.desk.Act(context.Background(), p.by, client.Erase{})
+		h.fine(err)
+		if err == nil && rapid.Bool().Draw(t, "the key too") {
+			h.must(h.ledger.Keys.Destroy(context.Background(), keyring.Owner{Kind: keyring.Client, ID: p.id}))
+		}
+	}},
+	{"finish erasures", func(h *house, _ *rapid.T, _ *resident, _ ledger.Caller) {
+		h.must(h.desk.FinishErasures(context.Background()))
+	}},
 	{"a new client", func(h *house, _ *rapid.T, p *resident, _ ledger.Caller) {
 		if len(h.people) < 6 {
 			h.resident(p.office)
@@ -303,6 +342,23 @@ func live(t *rapid.T) *house {
 		h.catchUp()
 	}
 	return h
+}
+
+// keysGone tells whether anybody's key was destroyed.
+func (h *house) keysGone() bool {
+	var owners []keyring.Owner
+	for _, p := range h.people {
+		owners = append(owners, keyring.Owner{Kind: keyring.Client, ID: p.id})
+	}
+	for _, o := range h.orgs {
+		for _, pro := range o.pros {
+			owners = append(owners, keyring.Owner{Kind: keyring.Staff, ID: pro.Actor})
+		}
+	}
+	return slices.ContainsFunc(owners, func(o keyring.Owner) bool {
+		_, err := h.ledger.Keys.Sealer(context.Background(), o)
+		return errors.Is(err, keyring.ErrDestroyed)
+	})
 }
 
 // facts reads the whole ledger, sealed events opened.

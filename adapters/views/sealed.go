@@ -61,6 +61,16 @@ func (t *sealedTable) apply(f *projections.Fact, keys eventschema.Keys) error {
 	return nil
 }
 
+// drop leaves out the document that goes with the fact, if one does.
+func (t *sealedTable) drop(f *projections.Fact) {
+	if id, ok := t.view.Drops(f); ok {
+		delete(t.open, id)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.docs, id)
+	}
+}
+
 // flush seals what is open and puts it in the table. Where the key is gone, so is the document.
 func (t *sealedTable) flush(keys eventschema.Keys) error {
 	for id, e := range t.open {

@@ -1,7 +1,6 @@
 package views
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"samtykke/adapters/disk"
 	"samtykke/domain"
 	"samtykke/eventschema"
-	"samtykke/projections"
 )
 
 // The snapshot's file, relative to the disk's root:
@@ -164,11 +162,6 @@ func (d *decoder) doc() (id domain.ID, at uint64, doc []byte, err error) {
 	return id, at, doc, err
 }
 
-// owner is whose key a document is sealed under at rest.
-func (t *Table[V]) owner(id domain.ID) eventschema.Owner {
-	return eventschema.Owner{Kind: cmp.Or(t.view.Under, eventschema.KeyClient), ID: id}
-}
-
 func (t *Table[V]) name() (string, int) { return t.view.Name, t.view.Version }
 
 func (t *Table[V]) save(e *encoder, keys eventschema.Keys) error {
@@ -176,8 +169,8 @@ func (t *Table[V]) save(e *encoder, keys eventschema.Keys) error {
 	kept := make(map[domain.ID][]byte, len(entries))
 	for id, entry := range entries {
 		b, err := eventschema.Marshal(entry.doc)
-		if err == nil && t.view.Keeping == projections.SealedAtRest {
-			b, err = keys.Seal(t.owner(id), b, place(t.view.Name, t.view.Version, id))
+		if owner, sealed := t.view.Owner(id); err == nil && sealed {
+			b, err = keys.Seal(owner, b, place(t.view.Name, t.view.Version, id))
 		}
 		if errors.Is(err, eventschema.ErrGone) {
 			continue
@@ -203,8 +196,8 @@ func (t *Table[V]) load(d *decoder, keys eventschema.Keys) error {
 		if id, next.at, b, err = d.doc(); err != nil {
 			return err
 		}
-		if t.view.Keeping == projections.SealedAtRest {
-			if b, err = keys.Open(t.owner(id), b, place(t.view.Name, t.view.Version, id)); errors.Is(err, eventschema.ErrGone) {
+		if owner, sealed := t.view.Owner(id); sealed {
+			if b, err = keys.Open(owner, b, place(t.view.Name, t.view.Version, id)); errors.Is(err, eventschema.ErrGone) {
 				err = nil
 				continue
 			}

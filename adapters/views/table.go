@@ -77,16 +77,10 @@ func (t *Table[V]) DueBy(day domain.Date) []domain.ID {
 
 // IsDue tells whether something is due for the id by the start of the day.
 func (t *Table[V]) IsDue(id domain.ID, day domain.Date) bool {
-	_, due := t.GetDue(id, day)
-	return due
-}
-
-// GetDue is Get and IsDue in one.
-func (t *Table[V]) GetDue(id domain.ID, day domain.Date) (doc V, due bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	e := t.docs[id]
-	return e.doc, e.due != 0 && e.due <= day
+	due := t.docs[id].due
+	return due != 0 && due <= day
 }
 
 // apply folds a fact into its document. A fact that was folded before changes nothing.
@@ -114,6 +108,18 @@ func (t *Table[V]) put(id domain.ID, old, next entry[V]) {
 		move(t.groups, id, t.view.Group(old.doc), t.view.Group(next.doc))
 	}
 	t.docs[id] = next
+}
+
+// drop leaves out the document that goes with the fact, if one does.
+func (t *Table[V]) drop(f *projections.Fact) {
+	id, ok := t.view.Drops(f)
+	if !ok {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.put(id, t.docs[id], entry[V]{}) // out of the lists
+	delete(t.docs, id)
 }
 
 // move takes an id out of one set and puts it into another; the zero key has no set.

@@ -24,6 +24,7 @@ import (
 	"samtykke/domain"
 	"samtykke/domain/client"
 	"samtykke/domain/journal"
+	"samtykke/domain/organisation"
 	"samtykke/domain/rules"
 	"samtykke/eventschema"
 	"samtykke/projections"
@@ -59,7 +60,9 @@ func TestReplayIsExact(t *testing.T) {
 				h.must(batches.Save(ctx, d))
 				next := batches.Fresh()
 				h.must(next.Load(ctx, d))
-				h.same("saved and loaded", next, batches)
+				if !h.keysGone() { // else documents are left out now that go only at a later event
+					h.same("saved and loaded", next, batches)
+				}
 				batches = next
 			}
 		}
@@ -167,6 +170,16 @@ func (h *house) foldsAgree(k *views.Keeper) {
 			got = documents(k.Accounts)
 		case "invitations":
 			got = documents(k.Invitations)
+		case "erasures":
+			got = documents(k.Erasures)
+		case "reviews":
+			got = documents(k.Reviews)
+		case "accesses":
+			got = documents(k.Accesses)
+		case "organisations":
+			got = documents(k.Organisations)
+		case "times":
+			got = documents(k.Times)
 		case "registrations":
 			h.registrationsAgree(k, want)
 			return
@@ -197,7 +210,7 @@ func (h *house) registrationsAgree(k *views.Keeper, want map[domain.ID]any) {
 		if registered != k.HoldsRegistrations(p.id) {
 			h.t.Errorf("a document of registrations where none should be, or none where one should")
 		}
-		if s.Deactivated {
+		if s.Deactivated || k.Idle.IsDue(p.id, domain.DateOf(h.now)) {
 			continue
 		}
 		shown, err := h.desk.Door.Own(context.Background(), p.by, client.Export)
@@ -319,10 +332,10 @@ func TestDamagedSnapshot(t *testing.T) {
 func TestSnapshotOfAnotherVersion(t *testing.T) {
 	h := furnished(t)
 	d := newDisk()
-	h.must(h.keeper.SaveAs(t.Context(), d, 2))
+	h.must(h.keeper.SaveAs(t.Context(), d, 3))
 	k := h.keeper.Fresh()
 	if err := k.Load(t.Context(), d); !errors.Is(err, views.ErrNoSnapshot) || k.Cursor() != 0 {
-		t.Fatalf("a snapshot of version 2 for version 1: %v", err)
+		t.Fatalf("a snapshot of another version: %v", err)
 	}
 	h.must(k.CatchUp(t.Context()))
 	h.same("rebuilt", k, h.keeper)
@@ -406,6 +419,66 @@ func TestDestroyedKey(t *testing.T) {
 	h.catchUp()
 	if diffs, err := h.keeper.Differences(t.Context()); err != nil {
 		t.Errorf("comparing with a rebuild once a key is gone: %v, %v", diffs, err)
+	}
+}
+
+// Erasing a client, and a professional, leaves the same views however they were come by: kept up, made anew without the keys, or
+// read back from a snapshot taken before the erasure, behind its first event, behind the key's destruction or at the end.
+func TestErasedViewsAreExact(t *testing.T) {
+	h := furnished(t)
+	ctx, p, other, o := t.Context(), h.people[0], h.people[1], h.orgs[0]
+	pro := h.professional(o)
+	h.catchUp()
+	_, err := h.desk.Invite(ctx, o.boss, pro.Actor)
+	h.must(err)
+	h.catchUp()
+	if a, ok := h.keeper.Accounts.Get(pro.Actor); !ok || a.Login.IsZero() {
+		t.Fatal("the professional has no account")
+	}
+	snapshots := map[string]disk.Disk{}
+	save := func(when string) {
+		h.catchUp()
+		snapshots[when] = newDisk()
+		h.must(h.keeper.Save(ctx, snapshots[when]))
+		if diffs, err := h.keeper.Differences(ctx); err != nil || len(diffs) > 0 {
+			t.Errorf("%s: a rebuild differs in %v, %v", when, diffs, err)
+		}
+	}
+	organise := func(by ledger.Caller, c organisation.Command) {
+		t.Helper()
+		_, err := h.desk.Organisations.Do(ctx, o.id, by, c)
+		h.must(err)
+	}
+	save("before")
+	before := h.facts()
+	_, err = h.desk.Act(ctx, p.by, client.Erase{})
+	h.must(err)
+	organise(o.boss, organisation.Deactivate{Professional: pro.Actor})
+	organise(o.boss, organisation.EraseProfessional{Professional: pro.Actor})
+	save("begun")
+	h.must(h.ledger.Keys.Destroy(ctx, keyring.Owner{Kind: keyring.Client, ID: p.id}))
+	h.must(h.ledger.Keys.Destroy(ctx, keyring.Owner{Kind: keyring.Staff, ID: pro.Actor}))
+	save("without keys")
+	h.must(h.desk.FinishErasures(ctx))
+	save("finished")
+
+	for when, d := range snapshots {
+		loaded := h.keeper.Fresh()
+		h.must(loaded.Load(ctx, d))
+		h.must(loaded.CatchUp(ctx))
+		h.same("loaded as it was "+when, loaded, h.keeper)
+		h.indexesAgree(loaded)
+	}
+	h.foldsAgree(h.keeper)
+	h.must(h.keeper.Again(ctx, before)) // which brings nothing back
+	if _, ok := h.keeper.Idle.Get(p.id); ok || h.keeper.HoldsRegistrations(p.id) {
+		t.Error("of the erased client a document is left")
+	}
+	if _, ok := h.keeper.Accounts.Get(pro.Actor); ok {
+		t.Error("of the erased professional the login name is left")
+	}
+	if _, ok := h.keeper.Idle.Get(other.id); !ok || !h.keeper.HoldsRegistrations(other.id) {
+		t.Error("another client's documents are gone")
 	}
 }
 

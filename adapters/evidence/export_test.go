@@ -1,0 +1,4 @@
+package evidence
+
+// For tests.
+var Definitions = definitions
