@@ -63,6 +63,9 @@ func record(cfg Config, next http.Handler) http.Handler {
 				line = append(line, slog.String("role", string(q.role)))
 			}
 			cfg.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", line...)
+			if cfg.Addresses != nil {
+				cfg.Addresses(Visit{At: cfg.Clock(), Route: q.route, Status: q.status, From: q.address})
+			}
 		}()
 		next.ServeHTTP(&recorder{w, q}, r)
 		if q.status == 0 {

@@ -20,3 +20,14 @@ func TestLoggerPutsIDsOutOfSight(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+func TestLoggerShowsNoDocument(t *testing.T) {
+	type document struct{ Text string }
+	var b bytes.Buffer
+	for _, v := range []any{document{"jeg sover"}, &document{"jeg sover"}, []document{{"jeg sover"}}, map[string]string{"a": "jeg sover"}} {
+		web.Logger(&b).Info("m", "v", v)
+	}
+	if out := b.String(); strings.Contains(out, "sover") || strings.Count(out, "document]") != 3 {
+		t.Error(out)
+	}
+}

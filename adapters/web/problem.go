@@ -88,6 +88,8 @@ var statuses = map[string]int{
 	"not-shared":    http.StatusForbidden,
 	"deactivated":   http.StatusForbidden,
 	"account-ended": http.StatusForbidden,
+	"own-look-up":   http.StatusForbidden,
+	"own-access":    http.StatusForbidden,
 
 	"not-registered":       http.StatusNotFound,
 	"not-found":            http.StatusNotFound,
@@ -95,6 +97,10 @@ var statuses = map[string]int{
 	"no-such-request":      http.StatusNotFound,
 	"no-such-account":      http.StatusNotFound,
 	"no-such-professional": http.StatusNotFound,
+	"no-such-look-up":      http.StatusNotFound,
+	"no-such-attempt":      http.StatusNotFound,
+	"no-such-access":       http.StatusNotFound,
+	"no-such-organisation": http.StatusNotFound,
 
 	"already-registered": http.StatusConflict,
 	"already-answered":   http.StatusConflict,
@@ -102,10 +108,20 @@ var statuses = map[string]int{
 	"last-superuser":     http.StatusConflict,
 	"several":            http.StatusConflict,
 	"login-taken":        http.StatusConflict,
+	"many-questions":     http.StatusConflict,
+	"already-reviewed":   http.StatusConflict,
+	"access-not-open":    http.StatusConflict,
+	"access-still-open":  http.StatusConflict,
+	"kept-by-name":       http.StatusConflict,
+	"erased":             http.StatusConflict,
+	"not-erased":         http.StatusConflict,
 
 	"bad-input":     http.StatusUnprocessableEntity,
 	"identifying":   http.StatusUnprocessableEntity,
 	"weak-password": http.StatusUnprocessableEntity,
+
+	"text-identifies":       http.StatusUnprocessableEntity,
+	"no-declaration-signed": http.StatusUnprocessableEntity,
 
 	"wrong-one-time-code": http.StatusUnprocessableEntity, // of somebody who has the invitation
 	"wrong-password":      http.StatusUnauthorized,

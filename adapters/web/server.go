@@ -42,6 +42,10 @@ type Config struct {
 	// Random is where references come from. It is needed. It is read by one goroutine at a time.
 	Random io.Reader
 
+	// Addresses is told of each request when it is done, and is the only one who ever learns an address. It decides whether an incident
+	// lasts, and keeps nothing otherwise. nil: nobody is told.
+	Addresses func(Visit)
+
 	// MaxBody is the largest body of a request, in bytes: 64 KiB. What is larger is answered 413 without being read.
 	MaxBody int64
 	// Connections is how many may be open at the same time: 20,000. An idle one costs some 20 KB, with TLS some 35 KB, and a file

@@ -74,7 +74,7 @@ type API struct {
 
 var (
 	anybody       []domain.Role
-	everybody     = []domain.Role{domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee}
+	everybody     = []domain.Role{domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager}
 	staffRoles    = everybody[1:]
 	clients       = []domain.Role{domain.RoleClient}
 	professionals = []domain.Role{domain.RoleProfessional, domain.RoleSuperuser}
@@ -84,7 +84,7 @@ var (
 )
 
 // Routes are all there are.
-var Routes = slices.Concat(sessionRoutes, clientRoutes, professionalRoutes, auditorRoutes, employeeRoutes, listRoutes)
+var Routes = slices.Concat(sessionRoutes, clientRoutes, professionalRoutes, auditorRoutes, employeeRoutes, oversightRoutes, selfRoutes, listRoutes)
 
 // Register adds the routes to a router.
 func (a *API) Register(to *mux.Router) {

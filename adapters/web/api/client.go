@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"samtykke/adapters/desk"
+	"samtykke/adapters/signin"
 	"samtykke/adapters/views"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/text"
@@ -37,6 +38,8 @@ var clientRoutes = []Route{
 	route("GET", "/own-data", "readOwn", "Everything that is stored about the caller. The reading is on record.", clients, (*Request).ReadOwn),
 	route("GET", "/own-data/look-ups", "readOwnLookUps", "Who has looked, or tried to, when, as what and why.", clients, (*Request).ReadOwnLookUps),
 	keyless(route("POST", "/own-data/export", "exportOwn", "Take everything out: what is registered, entry by entry, notes about the caller, the history of sharing, and every look-up.", clients, (*Request).ExportOwn)),
+	route("POST", "/own-data/look-ups/question", "askAboutLookUp", "Ask the organisation about one look-up.", clients, (*Request).AskAboutLookUp),
+	keyless(route("POST", "/own-data/erasure", "eraseOwn", "Erase everything about the caller, for good. When this is answered it is done, and every session has ended.", clients, (*Request).EraseOwn)),
 
 	route("POST", "/feedback", "giveFeedback", "Suggest a change or evaluate the service. It is linked to nobody: sign-in makes no difference.", anybody, (*Request).GiveFeedback),
 }
@@ -89,10 +92,11 @@ func or(s, otherwise string) string {
 
 // showed notes which wording the caller had read.
 func (r *Request) showed(t Shown, name string) error {
-	r.by.Text = domain.Text{Name: t.Name, Version: t.Version, Language: t.Language}
-	if _, ok := r.Texts[r.by.Text]; !ok || t.Name != name {
+	read := domain.Text{Name: t.Name, Version: t.Version, Language: t.Language}
+	if _, ok := r.Texts[read]; !ok || t.Name != name {
 		return web.NewProblem(http.StatusUnprocessableEntity, "no-such-text", "There is no such wording, or it is not the one to this question.")
 	}
+	r.by.Text = read // not before: whatever is on record next names it
 	return nil
 }
 
@@ -137,6 +141,32 @@ func (r *Request) DrawCode(_ None) (NewCode, error) {
 // ConfirmCode serves confirmCode: type the new code back: it works from now on, the old one does not, and other sessions end.
 func (r *Request) ConfirmCode(in TypedCode) (None, error) {
 	return None{}, r.Desk.ConfirmRotation(r.ctx, r.session, in.Code)
+}
+
+// AskAboutLookUp serves askAboutLookUp: ask the organisation about one look-up.
+func (r *Request) AskAboutLookUp(in LookUpQuestion) (None, error) {
+	p, err := r.Desk.AskAboutLookUp(r.ctx, r.by, in.Number)
+	r.wrote(p)
+	return None{}, err
+}
+
+// EraseOwn serves eraseOwn: erase everything about the caller, for good. The code is typed once more, so that nobody does it at a
+// screen that was left open.
+func (r *Request) EraseOwn(in TypedCode) (Erased, error) {
+	if err := r.attempt(signin.ClientSignIn, r.session.Actor.String()); err != nil {
+		return Erased{}, err
+	}
+	code, err := signin.ParseCode(in.Code)
+	if err != nil || !signin.SameHash(code.Hash(r.Desk.CodeKey), r.session.Code) {
+		return Erased{}, web.NewProblem(http.StatusUnprocessableEntity, client.WrongCode, "This is not the code you signed in with.")
+	}
+	if _, err := r.Desk.Erase(r.ctx, r.by); err != nil {
+		return Erased{}, err
+	}
+	r.Sessions.End(r.session.ID)
+	r.ended = true
+	http.SetCookie(r.w, r.cookie("", -1))
+	return Erased{InCopiesUntil: domain.DateOf(r.now).AddDays(desk.CopyDays).String()}, nil
 }
 
 // Restrict serves restrict: stop every use of the caller's data but storage.
@@ -253,6 +283,9 @@ type OwnLookUp struct {
 	Query        string         `json:"query,omitempty" jsonschema_description:"What was asked for, where everybody's data were read at once."`
 	Kinds        []client.Kind  `json:"kinds"`
 	Basis        string         `json:"basis,omitempty"`
+	Number       uint64         `json:"number,omitempty" jsonschema_description:"By which the organisation can be asked about it."`
+	Asked        *time.Time     `json:"asked,omitempty" jsonschema_description:"When the organisation was asked about it."`
+	Outcome      client.Outcome `json:"outcome,omitempty" jsonschema_description:"What the organisation answered: in-order, mistake or deviation."`
 }
 
 // OwnLookUps is the client's own access log.
@@ -265,6 +298,7 @@ type OwnData struct {
 	Registrations Registrations `json:"registrations"`
 	History       []Entry       `json:"history" jsonschema_description:"Registration, yes and no, questions, codes, restriction."`
 	LookUps       []OwnLookUp   `json:"lookUps"`
+	About         Text          `json:"about" jsonschema_description:"What the data are for, where they come from, who receives them, how long they are kept, and the rights."`
 }
 
 // OwnExport is everything stored about the caller, entry by entry.
@@ -310,11 +344,16 @@ func (r *Request) ExportOwn(_ None) (OwnExport, error) {
 
 func (r *Request) own(own views.Own) (OwnData, error) {
 	out := OwnData{Registrations: registrationsOf(own.Registrations, views.AllKinds)}
+	shown, wording := r.Texts.Shown(text.Processing, r.Lang(), domain.DateOf(r.now))
+	out.About = Text{shown.Name, shown.Version, shown.Language, wording}
 	r.wrote(own.Position)
 	var err error
 	history := slices.DeleteFunc(slices.Clone(own.History), func(f eventschema.Fact) bool {
-		_, lookUp := f.Body.(client.LookedUp)
-		return lookUp
+		switch f.Body.(type) {
+		case client.LookedUp, client.LookUpQuestioned, client.LookUpReviewed:
+			return true // these are among the look-ups
+		}
+		return false
 	})
 	if out.History, err = entries(history); err != nil {
 		return out, err
@@ -342,6 +381,16 @@ func entries(facts []eventschema.Fact) ([]Entry, error) {
 	return out, nil
 }
 
+// numbered finds a look-up by its number; nil where there is none.
+func numbered(rows []OwnLookUp, number uint64) *OwnLookUp {
+	for i := range rows {
+		if rows[i].Number == number {
+			return &rows[i]
+		}
+	}
+	return nil
+}
+
 // lookUps is the client's access log, in order.
 func (r *Request) lookUps(own views.Own) ([]OwnLookUp, error) {
 	facts := slices.Concat(own.History, own.Others)
@@ -358,6 +407,19 @@ func (r *Request) lookUps(own views.Own) ([]OwnLookUp, error) {
 		switch b := f.Body.(type) {
 		case client.LookedUp:
 			row.Allowed, row.Purpose, row.Kinds, row.Basis = true, b.Purpose, list(b.Kinds), string(b.Basis)
+			if b.Basis == client.ByGrant {
+				row.Number = f.Version
+			}
+		case client.LookUpQuestioned:
+			if row := numbered(out, b.LookUp); row != nil {
+				row.Asked, row.Outcome = new(f.Act.At.UTC()), ""
+			}
+			continue
+		case client.LookUpReviewed:
+			if row := numbered(out, b.LookUp); row != nil && row.Asked != nil {
+				row.Outcome = b.Outcome
+			}
+			continue
 		case oversight.LookUpRefused:
 			row.Purpose, row.Kinds = b.Purpose, list(b.Kinds)
 		case oversight.Queried:
@@ -374,7 +436,10 @@ func (r *Request) lookUps(own views.Own) ([]OwnLookUp, error) {
 				}
 				known[id] = o
 			}
-			row.Organisation, row.Name = o.Name(), o.NameOf(f.Act.Actor)
+			row.Organisation = o.Name()
+			if !o.NamesHidden {
+				row.Name = o.NameOf(f.Act.Actor)
+			}
 		}
 		out = append(out, row)
 	}

@@ -10,7 +10,7 @@ import (
 var listRoutes = []Route{
 	route("GET", "/organisations", "listOrganisations", "All organisations, with their superusers. That the list was asked for is on record first.", employees, (*Request).ListOrganisations),
 	route("GET", "/accounts", "listAccounts", "The service's own staff. That the list was asked for is on record first.", employees, (*Request).ListAccounts),
-	route("POST", "/accounts/invitation", "inviteAgain", "A new invitation for a superuser, an auditor or an employee, by the e-mail address in a list. Accepted, it ends the old password and every session.", employees, (*Request).InviteAgain),
+	route("POST", "/accounts/invitation", "inviteAgain", "A new invitation for a superuser, an auditor or an employee, by the e-mail address in a list. Accepted, it ends the old password and every session.", service, (*Request).InviteAgain),
 }
 
 // ListedOrganisation is an organisation in the list for the service's own staff.
@@ -83,19 +83,6 @@ func (r *Request) InviteAgain(in InviteAgain) (Invitation, error) {
 		return Invitation{}, err
 	}
 	return r.invite(id)
-}
-
-// StaffName is the name of the auditor or employee who is signed in, for the frame of their pages; "" for everybody else, and where
-// it was erased.
-func (r *Request) StaffName() string {
-	if r.session == nil || r.session.Role != domain.RoleAuditor && r.session.Role != domain.RoleEmployee {
-		return ""
-	}
-	who, err := r.Desk.StaffMember(r.ctx, r.session.Actor)
-	if err != nil {
-		return ""
-	}
-	return who.Name
 }
 
 // Address is where people come to the service with a browser: the public address, or the one that this request came to.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"samtykke/adapters/desk"
+	"samtykke/adapters/signin"
 	"samtykke/adapters/views"
 	"samtykke/adapters/web"
 	"samtykke/domain"
@@ -246,7 +247,13 @@ func (r *Request) AddProfessional(in AddProfessional) (Added, error) {
 	if err := r.Desk.CheckLogin(id, in.Details.Email); err != nil {
 		return Added{}, err
 	}
-	err = r.Desk.AddProfessional(r.ctx, r.by, organisation.AddProfessional{Professional: id, Superuser: in.Superuser, Details: in.Details.domain()})
+	identity, err := r.identity(in.IdentityNumber)
+	if err != nil {
+		return Added{}, err
+	}
+	err = r.Desk.AddProfessional(r.ctx, r.by, organisation.AddProfessional{
+		Professional: id, Superuser: in.Superuser, Details: in.Details.domain(), Identity: identity,
+	})
 	if err != nil {
 		return Added{}, err
 	}
@@ -271,8 +278,24 @@ func (r *Request) invite(account domain.ID) (Invitation, error) {
 }
 
 // CorrectProfessional serves correctProfessional: correct what is recorded about a professional.
-func (r *Request) CorrectProfessional(in Details) (None, error) {
-	return r.manage(organisation.CorrectProfessional{Professional: r.id("professional"), Details: in.domain()})
+func (r *Request) CorrectProfessional(in CorrectProfessional) (None, error) {
+	identity, err := r.identity(in.IdentityNumber)
+	if err != nil {
+		return None{}, err
+	}
+	return r.manage(organisation.CorrectProfessional{Professional: r.id("professional"), Details: in.Details.domain(), Identity: identity})
+}
+
+// identity is the keyed hash of an identity number, which goes no further; the zero one where none was given.
+func (r *Request) identity(number string) (organisation.IdentityHash, error) {
+	if number == "" {
+		return organisation.IdentityHash{}, nil
+	}
+	i, err := signin.ParseIdentity(number)
+	if err != nil {
+		return organisation.IdentityHash{}, domain.Refuse(organisation.BadInput, "The identity number is not valid: eleven digits, the last two of which are check digits.")
+	}
+	return organisation.IdentityHash(i.Hash(r.Desk.IdentityKey)), nil
 }
 
 // ChangeRole serves changeRole: make somebody superuser, or end it. The last one stays.
@@ -302,8 +325,8 @@ func (r *Request) ReactivateProfessional(_ None) (None, error) {
 
 var employeeRoutes = []Route{
 	route("POST", "/organisations", "registerOrganisation", "Register an organisation with its first superuser, who gets an invitation in two parts.", employees, (*Request).RegisterOrganisation),
-	route("POST", "/accounts", "employ", "Give an auditor or an employee of the service an account.", employees, (*Request).Employ),
-	route("POST", "/accounts/{account}/invitation", "inviteAccount", "A new invitation. Accepted, it ends the old password and every session.", employees, (*Request).InviteAccount),
+	route("POST", "/accounts", "employ", "Give an auditor or an employee of the service an account; and, as safety manager, another safety manager.", service, (*Request).Employ),
+	route("POST", "/accounts/{account}/invitation", "inviteAccount", "A new invitation. Accepted, it ends the old password and every session.", service, (*Request).InviteAccount),
 }
 
 // RegisterOrganisation serves registerOrganisation: register an organisation with its first superuser, who gets an invitation in two

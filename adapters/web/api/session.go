@@ -5,6 +5,7 @@ import (
 
 	"samtykke/adapters/signin"
 	"samtykke/adapters/web"
+	"samtykke/adapters/web/text"
 	"samtykke/domain"
 	"samtykke/domain/journal"
 )
@@ -90,15 +91,20 @@ func (r *Request) describe() (Session, error) {
 	terms := signin.TermsOf(s.Role)
 	out := Session{Role: s.Role, Since: s.Since.UTC(), IdleAt: r.now.Add(terms.Idle).UTC(), EndsAt: s.Since.Add(terms.Whole).UTC()}
 	id := s.Organisation
+	if s.Role != domain.RoleClient && id.IsZero() {
+		who, err := r.Desk.StaffMember(r.ctx, s.Actor)
+		if domain.Refused(err) != "" {
+			err = nil // whose name was erased
+		}
+		out.Name = who.Name
+		return out, err
+	}
 	if s.Role == domain.RoleClient {
 		c, _, err := r.Desk.Clients.State(r.ctx, s.Actor)
 		if err != nil {
 			return out, err
 		}
 		id = c.Organisation
-	}
-	if id.IsZero() {
-		return out, nil
 	}
 	o, err := r.Desk.Organisation(r.ctx, id)
 	out.Organisation, out.Name = o.Name(), o.NameOf(s.Actor)
@@ -139,7 +145,10 @@ func (r *Request) OpenInvitation(in OpenInvitation) (Authenticator, error) {
 	if err != nil {
 		return Authenticator{}, err
 	}
-	return Authenticator{Secret: e.OTP.Base32(), URI: e.OTP.URI(e.Login)}, nil
+	shown, wording := r.Texts.Shown(text.Confidentiality, or(in.Language, "nb"), domain.DateOf(r.now))
+	return Authenticator{
+		Secret: e.OTP.Base32(), URI: e.OTP.URI(e.Login), Declaration: Text{shown.Name, shown.Version, shown.Language, wording},
+	}, nil
 }
 
 // AcceptInvitation serves acceptInvitation: choose a password, and show by a one-time code that the authenticator works.
@@ -148,7 +157,12 @@ func (r *Request) AcceptInvitation(in AcceptInvitation) (None, error) {
 	if err != nil {
 		return None{}, err
 	}
-	return None{}, r.Desk.AcceptInvitation(r.ctx, code, in.Confirmation, in.Password, in.OneTime)
+	if in.Declaration != (Shown{}) { // without it, the refusal is the account's own
+		if err := r.showed(in.Declaration, text.Confidentiality); err != nil {
+			return None{}, err
+		}
+	}
+	return None{}, r.Desk.AcceptInvitation(r.ctx, code, in.Confirmation, in.Password, in.OneTime, r.by.Text)
 }
 
 // invitation reads an invitation, within the limits on attempts.

@@ -53,20 +53,23 @@ type StepUp struct {
 type OpenInvitation struct {
 	Invitation   string `json:"invitation" jsonschema:"maxLength=100"`
 	Confirmation string `json:"confirmation" jsonschema:"maxLength=40"`
+	Language     string `json:"language,omitempty" jsonschema:"enum=nb,enum=nn,enum=en"`
 }
 
 // Authenticator is what an authenticator app needs. It is shown while an invitation is open and never again.
 type Authenticator struct {
-	Secret string `json:"secret" jsonschema_description:"Base32."`
-	URI    string `json:"uri" jsonschema_description:"otpauth address, for a QR code."`
+	Secret      string `json:"secret" jsonschema_description:"Base32."`
+	URI         string `json:"uri" jsonschema_description:"otpauth address, for a QR code."`
+	Declaration Text   `json:"declaration" jsonschema_description:"The declaration of confidentiality that is signed with the acceptance."`
 }
 
-// AcceptInvitation sets the password, and shows by a one-time code that the authenticator works.
+// AcceptInvitation sets the password, shows by a one-time code that the authenticator works, and signs the declaration.
 type AcceptInvitation struct {
 	Invitation   string `json:"invitation" jsonschema:"maxLength=100"`
 	Confirmation string `json:"confirmation" jsonschema:"maxLength=40"`
 	Password     string `json:"password" jsonschema:"maxLength=512"`
 	OneTime      string `json:"oneTimeCode" jsonschema:"maxLength=20"`
+	Declaration  Shown  `json:"declaration" jsonschema_description:"Which declaration of confidentiality was read and is signed hereby."`
 }
 
 // Text is a wording that is shown.
@@ -126,6 +129,16 @@ type NewCode struct {
 // TypedCode is the new code as typed back.
 type TypedCode struct {
 	Code string `json:"code" jsonschema:"maxLength=100"`
+}
+
+// LookUpQuestion asks about one look-up, by its number among the caller's own.
+type LookUpQuestion struct {
+	Number uint64 `json:"number" jsonschema:"minimum=1"`
+}
+
+// Erased says that everything about the caller is erased.
+type Erased struct {
+	InCopiesUntil string `json:"inCopiesUntil" jsonschema_description:"Copies for safety from before can be opened by nobody from this day on."`
 }
 
 // Assessment is a form filled in.
@@ -435,8 +448,15 @@ type Professionals struct {
 
 // AddProfessional lets somebody act for the organisation.
 type AddProfessional struct {
-	Details   Details `json:"details"`
-	Superuser bool    `json:"superuser"`
+	Details        Details `json:"details"`
+	Superuser      bool    `json:"superuser"`
+	IdentityNumber string  `json:"identityNumber,omitempty" jsonschema:"maxLength=20" jsonschema_description:"National identity number, so that nobody is on the list twice. Only a keyed hash is kept; it is never shown."`
+}
+
+// CorrectProfessional replaces what is recorded about a professional.
+type CorrectProfessional struct {
+	Details
+	IdentityNumber string `json:"identityNumber,omitempty" jsonschema:"maxLength=20" jsonschema_description:"As when the professional was added; not given: as it was."`
 }
 
 // Added names the professional, with the invitation.

@@ -66,16 +66,7 @@ func (f form[T]) sheet(r *api.Request) (api.Reply, error) { return f.show(r, f.b
 
 // show shows the page with its answer.
 func (f form[T]) show(r *api.Request, body T) (api.Reply, error) {
-	return page.Show(f.page, frame(r, f.title), body)
-}
-
-// frame is that of a page, which says by name who is signed in.
-func frame(r *api.Request, title page.Key) page.Frame {
-	f := page.NewFrame(r, title)
-	if name := r.StaffName(); name != "" {
-		f.Who = name + ", " + f.Who
-	}
-	return f
+	return page.Show(f.page, page.NewFrame(r, f.title), body)
 }
 
 // again shows the form with what was filled in, and why that gave no answer. A failure is not the form's matter: it comes back.
@@ -84,7 +75,7 @@ func (f form[T]) again(r *api.Request, q question, err error) (api.Reply, error)
 	if problem.Status >= http.StatusInternalServerError {
 		return api.Reply{}, err
 	}
-	in := frame(r, f.title)
+	in := page.NewFrame(r, f.title)
 	in.Problem = page.Words(in.Lang, problem)
 	reply, err := page.Show(f.page, in, f.blank(r, q))
 	reply.Status = problem.Status

@@ -13,6 +13,7 @@ import (
 	"samtykke/adapters/web/page"
 	"samtykke/domain"
 	"samtykke/domain/client"
+	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
 )
@@ -20,6 +21,7 @@ import (
 // readings are the words for why data are personal, or are not.
 var readings = map[client.Reading]string{
 	client.IdentifiableByLabel: "label", client.IdentifiableBySharing: "sharing", client.Anonymous: "anonymous",
+	client.NothingLeft: "erased",
 }
 
 // event is the page that explains one event.
@@ -104,8 +106,19 @@ func because(lang string, x audit.Explanation) string {
 		return say("auditor.because.refusal", "Why", word(lang, "auditor.code.", b.Reason))
 	case oversight.SignInRefused:
 		return say("auditor.because.refusal", "Why", word(lang, "auditor.code.", b.Reason))
+	case client.KeyDestroyed, client.Swept, organisation.ProfessionalKeyDestroyed:
+		return say("auditor.because.erasure")
+	case client.LookUpQuestioned:
+		return say("auditor.because.questioned")
+	case client.LookUpReviewed, oversight.AttemptReviewed, oversight.AccessReviewed:
+		return say("auditor.because.review")
+	case oversight.AccessUsed:
+		return say("auditor.because.access")
 	case nil:
 		return say("auditor.because.sealed")
+	}
+	if audit.Reapplied(&x.Event) {
+		return say("auditor.because.reapplied")
 	}
 	if x.Event.Act.Role == domain.RoleSystem {
 		return say("auditor.because.time")

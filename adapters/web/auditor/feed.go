@@ -62,5 +62,5 @@ func readFeed(r *api.Request) (api.Reply, error) {
 	for _, f := range got.Events {
 		body.Events = append(body.Events, happened(r.Lang(), f))
 	}
-	return page.Show(feedPage, frame(r, "auditor.feed"), body)
+	return page.Show(feedPage, page.NewFrame(r, "auditor.feed"), body)
 }

@@ -28,14 +28,15 @@ func families() map[string][]string {
 		"word.purpose.": strs([]client.Purpose{
 			client.Overview, client.Appointment, client.Workload, client.Effect, client.Together, client.OnBehalf, client.Contact, client.SelfService, client.Export,
 		}),
-		"word.kind.":      strs([]client.Kind{client.Scores, client.Progress, client.Use, client.Answers, client.Ratings, client.Notes}),
-		"client.entered.": strs([]journal.Entered{journal.ByClient, journal.Together, journal.OnBehalf}),
+		"word.kind.":               strs([]client.Kind{client.Scores, client.Progress, client.Use, client.Answers, client.Ratings, client.Notes}),
+		"client.look-ups.outcome.": strs([]client.Outcome{client.InOrder, client.Mistake, client.Deviation}),
+		"client.entered.":          strs([]journal.Entered{journal.ByClient, journal.Together, journal.OnBehalf}),
 		"client.by.": strs([]domain.Role{
-			domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSystem,
+			domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager, domain.RoleSystem,
 		}),
 	}
 	for _, row := range eventschema.Today.Rows() {
-		if row.Category == eventschema.ClientStream && row.Name != "lookup.made" {
+		if row.Category == eventschema.ClientStream && !strings.HasPrefix(row.Name, "lookup.") {
 			names["client.event."] = append(names["client.event."], row.Name)
 		}
 	}

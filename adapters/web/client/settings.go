@@ -56,12 +56,15 @@ type lookUpLine struct {
 	Why     string
 	Kinds   string
 	Allowed bool
+	Number  uint64    // by which one can ask about it; 0: one cannot
+	Asked   time.Time // zero: not asked about
+	Outcome string    // of the review, in words; "": none yet
 }
 
 var lookUpsPage = page.Must[lookUpsView](files, "look-ups")
 
 // perPage is how many rows of a long list a page shows.
-const perPage = 50
+const perPage = 30
 
 func lookUps(r *api.Request) (api.Reply, error) {
 	all, err := r.ReadOwnLookUps(api.None{})
@@ -96,6 +99,13 @@ func lookUpLineOf(lang string, l api.OwnLookUp) lookUpLine {
 		out.Why = page.Say(lang, "client.look-ups.query")
 	}
 	out.Kinds = kinds(lang, l.Kinds)
+	if l.Asked != nil {
+		out.Asked = *l.Asked
+	}
+	if l.Outcome != "" {
+		out.Outcome = page.Say(lang, page.Key("client.look-ups.outcome."+string(l.Outcome)))
+	}
+	out.Number = l.Number
 	return out
 }
 
@@ -112,6 +122,7 @@ type dataView struct {
 	Notes       []api.Note
 	History     []historyLine
 	LookUps     int
+	About       api.Text // the wording about the processing
 }
 
 // A formEntry is a completed form with every answer.
@@ -162,7 +173,7 @@ func data(r *api.Request) (api.Reply, error) {
 		return api.Reply{}, err
 	}
 	lang, g := r.Lang(), own.Registrations
-	v := dataView{Personal: personal(lang, st, own.History), Corrections: askedFor(r, g.Corrections), Notes: g.Notes, LookUps: len(own.LookUps)}
+	v := dataView{Personal: personal(lang, st, own.History), Corrections: askedFor(r, g.Corrections), Notes: g.Notes, LookUps: len(own.LookUps), About: own.About}
 	if g.Use != nil {
 		v.Use, v.Minutes = *g.Use, (g.Use.Seconds+30)/60
 	}

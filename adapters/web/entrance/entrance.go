@@ -1,5 +1,5 @@
 // Package entrance is where people come in: the front page with the field for a code, sign-in for staff, invitations, a second factor
-// given once more, and the way out.
+// given once more, what is stored about whoever of the staff came in (clause C12), and the way out.
 //
 // A code, a password and an invitation stand in the body of a form and nowhere else. A form that is shown again after a refusal
 // has them empty.
@@ -17,6 +17,7 @@ import (
 
 	"samtykke/adapters/web/api"
 	"samtykke/adapters/web/page"
+	"samtykke/adapters/web/text"
 	"samtykke/domain"
 	"samtykke/domain/journal"
 )
@@ -24,7 +25,7 @@ import (
 //go:embed templates
 var files embed.FS
 
-var staff = []domain.Role{domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee}
+var staff = []domain.Role{domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager}
 
 // Screens are the pages of this package.
 var Screens = []api.Screen{
@@ -38,6 +39,8 @@ var Screens = []api.Screen{
 	{Method: "GET", Path: "/step-up", Roles: staff, Serve: stepUpFront},
 	{Method: "POST", Path: "/step-up", Roles: staff, Serve: stepUp},
 	{Method: "POST", Path: "/sign-out", Serve: signOut},
+	{Method: "GET", Path: "/self", Roles: staff, Serve: self},
+	{Method: "POST", Path: "/self", Roles: staff, Serve: selfFile},
 }
 
 type nothing struct{}
@@ -92,6 +95,7 @@ type acceptForm struct {
 	Invitation, Confirmation string
 	Picture                  template.URL // of the key, for the authenticator app
 	Secret                   string
+	Declaration              api.Text // of confidentiality, to be signed
 }
 
 func openInvitation(r *api.Request) (api.Reply, error) {
@@ -105,11 +109,11 @@ func openInvitation(r *api.Request) (api.Reply, error) {
 // opened gives the second form of an invitation, for whoever has both its codes.
 func opened(r *api.Request) (acceptForm, error) {
 	form := acceptForm{Invitation: r.Form("invitation"), Confirmation: r.Form("confirmation")}
-	a, err := r.OpenInvitation(api.OpenInvitation{Invitation: form.Invitation, Confirmation: form.Confirmation})
+	a, err := r.OpenInvitation(api.OpenInvitation{Invitation: form.Invitation, Confirmation: form.Confirmation, Language: r.Lang()})
 	if err != nil {
 		return form, err
 	}
-	form.Secret = a.Secret
+	form.Secret, form.Declaration = a.Secret, a.Declaration
 	form.Picture, err = picture(a.URI)
 	return form, err
 }
@@ -135,9 +139,13 @@ func picture(uri string) (template.URL, error) {
 }
 
 func acceptInvitation(r *api.Request) (api.Reply, error) {
-	_, err := r.AcceptInvitation(api.AcceptInvitation{
+	in := api.AcceptInvitation{
 		Invitation: r.Form("invitation"), Confirmation: r.Form("confirmation"), Password: r.Form("password"), OneTime: r.Form("otp"),
-	})
+	}
+	if r.Form("signed") != "" {
+		in.Declaration = api.Shown{Name: text.Confidentiality, Version: r.Form("version"), Language: r.Form("language")}
+	}
+	_, err := r.AcceptInvitation(in)
 	if err == nil {
 		return api.GoTo("/staff?done=accepted")
 	}

@@ -22,10 +22,11 @@ var menus = map[domain.Role][]place{
 	},
 	domain.RoleProfessional: {{"/overview", "nav.overview"}, {"/clients/new", "nav.new-client"}},
 	domain.RoleSuperuser: {
-		{"/overview", "nav.overview"}, {"/clients/new", "nav.new-client"}, {"/professionals", "nav.professionals"}, {"/organisation", "nav.organisation"},
+		{"/overview", "nav.overview"}, {"/clients/new", "nav.new-client"}, {"/professionals", "nav.professionals"}, {"/organisation", "nav.organisation"}, {"/oversight", "nav.oversight"},
 	},
-	domain.RoleEmployee: {{"/organisations", "nav.organisations"}, {"/accounts", "nav.accounts"}},
-	domain.RoleAuditor:  {{"/audit", "nav.who-saw"}, {"/audit/refused", "nav.refused"}, {"/audit/client", "nav.one-client"}},
+	domain.RoleEmployee:      {{"/organisations", "nav.organisations"}, {"/accounts", "nav.accounts"}, {"/accesses", "nav.accesses"}},
+	domain.RoleSafetyManager: {{"/accesses", "nav.accesses"}},
+	domain.RoleAuditor:       {{"/audit", "nav.who-saw"}, {"/audit/refused", "nav.refused"}, {"/audit/client", "nav.one-client"}},
 }
 
 // Home is where somebody in a role begins.
@@ -48,7 +49,7 @@ func NewFrame(r *api.Request, title Key, with ...any) Frame {
 		return f
 	}
 	if s, err := r.ReadSession(api.None{}); err == nil {
-		f.Who = who(lang, s)
+		f.Who, f.Self = who(lang, s), role != domain.RoleClient
 	}
 	f.Nav = menu(lang, role, f.Path)
 	if code := r.Query().Get("done"); code != "" && Has(Key("done."+code)) {

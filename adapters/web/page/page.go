@@ -53,6 +53,7 @@ type Frame struct {
 	Title    string // in words
 	Path     string // of the page, for the links to its other languages
 	Who      string // who is signed in, as what; "" for nobody
+	Self     bool   // there is a page about who that is
 	Nav      []Link
 	Notice   string // what was just done, in words
 	Problem  string // why what was sent was not taken, in words

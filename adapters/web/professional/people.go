@@ -99,7 +99,7 @@ func addPerson(r *api.Request) (api.Reply, error) {
 
 // showInvitation shows both parts of an invitation, as the answer to the form that made it.
 func showInvitation(r *api.Request, name, email string, i api.Invitation, back string, backText page.Key) (api.Reply, error) {
-	f := frame(r, "professional.invitation-title")
+	f := page.NewFrame(r, "professional.invitation-title")
 	f.Path = back
 	return page.Show(invitationPage, f, invitationBody{name, email, i.Invitation, i.Confirmation, i.Until, back, say(r, backText)})
 }
@@ -155,7 +155,7 @@ func correctPerson(r *api.Request) (api.Reply, error) {
 	d := details(r)
 	err := checkEmail(d.Email)
 	if err == nil {
-		_, err = r.CorrectProfessional(d)
+		_, err = r.CorrectProfessional(api.CorrectProfessional{Details: d})
 	}
 	if err != nil {
 		return personAgain(r, func(p *person) { p.Details = d }, err)

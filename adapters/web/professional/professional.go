@@ -106,15 +106,6 @@ func say(r *api.Request, key page.Key, with ...any) string { return page.Say(r.L
 // typed is a field of the form, without what stands around it.
 func typed(r *api.Request, name string) string { return strings.TrimSpace(r.Form(name)) }
 
-// frame is that of a page, which says by name who is signed in.
-func frame(r *api.Request, title page.Key) page.Frame {
-	f := page.NewFrame(r, title)
-	if name := r.StaffName(); name != "" {
-		f.Who = name + ", " + f.Who
-	}
-	return f
-}
-
 // again shows a page with the reason why a form on it was not taken. Its path is where the page itself can be opened. A failure is not
 // the form's matter, and comes back.
 func again[T any](r *api.Request, p *page.Page[T], title page.Key, path string, body T, err error) (api.Reply, error) {
@@ -122,7 +113,7 @@ func again[T any](r *api.Request, p *page.Page[T], title page.Key, path string, 
 	if problem.Status >= http.StatusInternalServerError {
 		return api.Reply{}, err
 	}
-	f := frame(r, title)
+	f := page.NewFrame(r, title)
 	f.Path, f.Problem = path, page.Words(r.Lang(), problem)
 	reply, err := page.Show(p, f, body)
 	reply.Status = problem.Status

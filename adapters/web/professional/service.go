@@ -78,7 +78,7 @@ func organisations(r *api.Request) (api.Reply, error) {
 	for _, o := range list.Organisations {
 		b.Organisations = append(b.Organisations, listedOrganisation{o, serviceName(r, o.Service)})
 	}
-	return page.Show(organisationsPage, frame(r, "professional.organisations-title"), b)
+	return page.Show(organisationsPage, page.NewFrame(r, "professional.organisations-title"), b)
 }
 
 // accounts lists the service's own staff, which is on record.
@@ -95,7 +95,7 @@ func accounts(r *api.Request) (api.Reply, error) {
 			}
 		}
 	}
-	return page.Show(accountsPage, frame(r, "professional.accounts-title"), b)
+	return page.Show(accountsPage, page.NewFrame(r, "professional.accounts-title"), b)
 }
 
 // inviteFrom invites somebody on a list anew, by the e-mail address that stands there.
@@ -111,7 +111,7 @@ func inviteFrom(list string, back page.Key) func(*api.Request) (api.Reply, error
 }
 
 func newOrganisation(r *api.Request) (api.Reply, error) {
-	return page.Show(newOrganisationPage, frame(r, "professional.new-organisation-title"), newOrganisationBody{Services: servicesWith(r, "")})
+	return page.Show(newOrganisationPage, page.NewFrame(r, "professional.new-organisation-title"), newOrganisationBody{Services: servicesWith(r, "")})
 }
 
 func registerOrganisation(r *api.Request) (api.Reply, error) {
@@ -130,22 +130,24 @@ func registerOrganisation(r *api.Request) (api.Reply, error) {
 
 var accountNames = map[domain.Role]page.Key{
 	domain.RoleAuditor: "professional.account-auditor", domain.RoleEmployee: "professional.account-employee",
+	domain.RoleSafetyManager: "professional.account-safety",
 }
 
 // accountHints say what somebody in a role may do.
 var accountHints = map[domain.Role]page.Key{
 	domain.RoleAuditor: "professional.account-auditor-hint", domain.RoleEmployee: "professional.account-employee-hint",
+	domain.RoleSafetyManager: "professional.account-safety-hint",
 }
 
 func rolesWith(r *api.Request, chosen domain.Role) (all []choice) {
-	for _, role := range []domain.Role{domain.RoleAuditor, domain.RoleEmployee} {
+	for _, role := range []domain.Role{domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager} {
 		all = append(all, choice{string(role), say(r, accountNames[role]), say(r, accountHints[role]), role == chosen})
 	}
 	return all
 }
 
 func newAccount(r *api.Request) (api.Reply, error) {
-	return page.Show(newAccountPage, frame(r, "professional.new-account-title"), newAccountBody{Roles: rolesWith(r, "")})
+	return page.Show(newAccountPage, page.NewFrame(r, "professional.new-account-title"), newAccountBody{Roles: rolesWith(r, "")})
 }
 
 func employ(r *api.Request) (api.Reply, error) {

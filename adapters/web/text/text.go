@@ -21,6 +21,12 @@ import (
 const (
 	Sharing  = "sharing"   // the question whether to share, first or under Settings
 	FollowUp = "follow-up" // the question whether follow-up still goes on
+
+	Confidentiality = "confidentiality" // the declaration that whoever gets access signs
+
+	// Processing is what whoever asks for access is told about the data: purposes, categories, source, recipients, retention, rights
+	// and the right to complain (GDPR article 15(1), clause A21).
+	Processing = "processing"
 )
 
 // Languages are the ones that every wording stands in: bokmål, nynorsk, English.

@@ -9,7 +9,7 @@ import (
 )
 
 func TestEveryWordingStandsInEveryLanguage(t *testing.T) {
-	for _, name := range []string{Sharing, FollowUp} {
+	for _, name := range []string{Sharing, FollowUp, Confidentiality, Processing} {
 		for _, l := range Languages {
 			if shown, wording := All.Shown(name, l, domain.MustDate("2026-01-05")); wording == "" || shown.Language != l {
 				t.Errorf("%s in %s: %+v, %q", name, l, shown, wording)

@@ -1,4 +1,4 @@
-// Notes that stay on this device. It is loaded by two pages: the one with the notes, and the one that shows a new code. Nothing here
+// Notes that stay on this device. It is loaded by the page with the notes, the one that shows a new code, and the two that erase. Nothing here
 // sends anything, and the page's Content-Security-Policy would let nothing out.
 //
 // In localStorage, under "samtykke.notes", stands a list of books, one for each code that was used here:
@@ -191,5 +191,22 @@
 		show("move", true);
 	};
 
-	if (at("locked")) notesPage(); else codePage();
+	// The page that erases everything finds the book that the code opens; the page that says it is done takes that book away.
+	const erasing = "samtykke.erasing";
+	const erasePage = () => at("erase").addEventListener("submit", async (event) => {
+		const form = event.target, code = codeOf(at("code").value);
+		if (form.dataset.sure || !code || !able()) return;
+		event.preventDefault();
+		const book = await open(code);
+		if (book) sessionStorage.setItem(erasing, book.salt);
+		form.dataset.sure = "yes";
+		form.requestSubmit();
+	});
+	const erasedPage = () => {
+		const salt = sessionStorage.getItem(erasing);
+		sessionStorage.removeItem(erasing);
+		if (salt) keep(books().filter((b) => b.salt !== salt && b.instead !== salt));
+	};
+
+	if (at("locked")) notesPage(); else if (at("erase")) erasePage(); else if (at("erased")) erasedPage(); else codePage();
 })();
