@@ -94,6 +94,9 @@ func TestWrongUse(t *testing.T) {
 		_, out, _ := called("export", data)
 		return strings.Count(out, "\n")
 	}
+	if code, _, errs := called("access", "open", data, "--reason", "error 17"); code != 0 {
+		t.Fatal(errs)
+	}
 	asked := events()
 	for _, c := range []struct {
 		args []string
@@ -128,6 +131,26 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"state", data, "--client", r.people[0].code.Label(), "--known", "2026-13-01"}, "--known takes"},
 		{[]string{"export", data, "--role", "client"}, "role"},
 		{[]string{"export", data, "--open=perhaps"}, "open"},
+		{[]string{"who-saw", data, "--by", "somebody else"}, "samtykke access open"},
+		{[]string{"why", data, "1", "--by", "somebody else"}, "samtykke access open"},
+		{[]string{"state", data, "--client", r.people[0].code.Label(), "--by", "somebody else"}, "samtykke access open"},
+		{[]string{"export", data, "--open", "--by", "somebody else"}, "samtykke access open"},
+		{[]string{"access"}, "expected one of"},
+		{[]string{"access", "open", data}, "--reason"},
+		{[]string{"access", "open", data, "--reason", " "}, "reason"},
+		{[]string{"access", "open", data, "--reason", "ring 98 76 54 32"}, "telephone"},
+		{[]string{"access", "open", data, "--reason", "r", "--hours", "0"}, "--hours"},
+		{[]string{"access", "open", data, "--reason", "r", "--hours", "25"}, "--hours"},
+		{[]string{"access", "close", data, "1"}, "the id of an access"},
+		{[]string{"access", "close", data, "1b4e28ba-2fa1-41d2-883f-0016d3cca427"}, "no such access"},
+		{[]string{"access", "review", data, "1b4e28ba-2fa1-41d2-883f-0016d3cca427"}, "--outcome"},
+		{[]string{"access", "review", data, "1b4e28ba-2fa1-41d2-883f-0016d3cca427", "--outcome", "fine"}, "outcome"},
+		{[]string{"access", "review", data, "1b4e28ba-2fa1-41d2-883f-0016d3cca427", "--outcome", "in-order"}, "has an account"},
+		{[]string{"evidence", data, "--organisation", "x", "--from", "2026-01-01"}, "--to"},
+		{[]string{"evidence", data, "--organisation", "x", "--from", "2026-01-01", "--to", "2026-01-01"}, "--to is a day after"},
+		{[]string{"evidence", data, "--organisation", "1b4e28ba-2fa1-41d2-883f-0016d3cca427", "--from", "2020-01-01", "--to", "2030-01-01"}, "no such organisation"},
+		{[]string{"evidence", data, "--organisation", "Nowhere", "--from", "2020-01-01", "--to", "2030-01-01"}, "no organisation with that name"},
+		{[]string{"evidence", data, "--organisation", "x", "--from", "2020-01-01", "--to", "2030-01-01", "--json", "--html", "f"}, "json"},
 		{[]string{"demo", data}, "not empty"},
 		{[]string{"demo", "--data", empty, "--clients", "0"}, "--clients"},
 		{[]string{"demo", "--data", empty, "--weeks", "-1"}, "weeks"},
@@ -146,8 +169,8 @@ func TestWrongUse(t *testing.T) {
 		}
 	}
 	// Questions are recorded before they are answered, also about what is not there; wrong ones are not asked at all.
-	if got := events() - asked; got != 5+1 { // and the export that counted them first
-		t.Errorf("%d queries are on record, not those 5 about what is not there", got-1)
+	if got := events() - asked; got != 2*5+2+1 { // five are a use of the access as well; and the export that counted them first
+		t.Errorf("%d events are on record, not those of the 7 queries about what is not there", got-1)
 	}
 	if left := files(t, empty); len(left) > 0 {
 		t.Errorf("files were made where there was no ledger: %d", len(left))
@@ -229,7 +252,7 @@ func TestDamagedSegmentOnTheCommandLine(t *testing.T) {
 	_, err = f.WriteAt([]byte{whole[used/2] ^ 1}, int64(used/2))
 	r.must(err)
 	v, err := r.sys.verify(t.Context(), func(uint64, uint64) {})
-	if err != nil || len(v.Problems) != 1 || !strings.Contains(v.Problems[0].What, "segments/00000000000000000001, offset ") {
+	if err != nil || len(v.Problems) != 1 || !strings.Contains(v.Problems[0].String(), "segments/00000000000000000001, offset ") {
 		t.Errorf("verify while the program runs: %v, %v", v.Problems, err)
 	}
 	ended, stop := context.WithCancel(t.Context())
@@ -245,7 +268,7 @@ func TestDamagedSegmentOnTheCommandLine(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, errs := called("verify", "--data", dir); code != exitFailure || !strings.Contains(errs, "damaged") {
+	if code, out, errs := called("verify", "--data", dir); code != exitWrong || !strings.Contains(out, "the log is missing") {
 		t.Errorf("a missing segment: exit code %d, %s%s", code, out, errs)
 	}
 }
@@ -276,7 +299,7 @@ func TestDamagedKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		code, out, errs := called("verify", "--data", dir)
+		code, out, errs := called("rebuild", "--data", dir)
 		if code != exitFailure || len(errs) < 30 || strings.Contains(errs, "goroutine") {
 			t.Errorf("%s: exit code %d, %s%s", what, code, out, errs)
 		}
@@ -288,10 +311,10 @@ func TestDamagedKeys(t *testing.T) {
 	damaged("a flipped bit in the master key", "master.key", flip(5))
 	damaged("half a master key", "master.key", func(b []byte) []byte { return b[:16] })
 	damaged("no master key", "master.key", gone)
-	damaged("no data keys", "data.keys", gone)
-	damaged("a flipped bit in the header", "data.keys", flip(20))
-	damaged("a flipped bit in the first key", "data.keys", flip(128+70))
-	damaged("a flipped bit in the third key", "data.keys", flip(3*128+70))
+	damaged("no data keys", "data.keys.2", gone)
+	damaged("a flipped bit in the header", "data.keys.2", flip(20))
+	damaged("a flipped bit in the first key", "data.keys.2", flip(128+70))
+	damaged("a flipped bit in the third key", "data.keys.2", flip(3*128+70))
 	damaged("no code key", "code.key", gone)
 	damaged("half a code key", "code.key", func(b []byte) []byte { return b[:16] })
 	damaged("a code key of zeros", "code.key", func(b []byte) []byte { return make([]byte, len(b)) })
@@ -350,6 +373,9 @@ func TestSecondProcess(t *testing.T) {
 	r := inhabited(t, realDisk(t, dir))
 	r.open()
 	defer r.sys.close()
+	if _, err := r.sys.proof.Checkpoint(t.Context()); err != nil { // so that none is signed meanwhile
+		t.Fatal(err)
+	}
 	before := files(t, dir)
 	for _, args := range [][]string{
 		{"verify", "--data", dir}, {"rebuild", "--data", dir}, {"who-saw", "--data", dir}, {"export", "--data", dir},
@@ -454,6 +480,10 @@ func TestFullDisk(t *testing.T) {
 	if _, err := r.sys.desk.Door.LookUp(t.Context(), r.boss, g.handle, client.Appointment, views.AllKinds); err != nil {
 		t.Errorf("there is room again: %v", err)
 	}
+	if err := r.sys.halt(); err != nil && !errors.Is(err, syscall.ENOSPC) { // of a checkpoint that met the full disk
+		t.Fatal(err)
+	}
+	r.sys.start()
 	r.inOrder()
 	r.must(r.sys.close())
 

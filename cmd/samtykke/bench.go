@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"samtykke/adapters/disk"
+	"samtykke/adapters/proof"
 )
 
 type benchCmd struct {
@@ -24,6 +25,8 @@ type benchCmd struct {
 	Only    []string `enum:"disk,replay,sealed,open,decide,overview,tick" placeholder:"NAME,..." help:"Measure only these: ${enum}."`
 	HTTP    bool     `name:"http" help:"Measure the interface instead: look-ups, grants and withdrawals over TCP on this machine."`
 	Law6    bool     `name:"law6" help:"Measure instead whether the time of an answer tells who is not there."`
+	Proof   bool     `name:"proof" help:"Measure instead what tree and sealing cost a look-up, proofs, and how long verify takes."`
+	Erasure bool     `name:"erasure" help:"Measure instead an erasure, a sweep beside writers, and who saw what of one client."`
 	Pages   bool     `name:"pages" help:"Measure instead every page that people come to: the whole request, rendering alone, and the size."`
 	Visits  int      `default:"200" placeholder:"N" help:"How many times --pages asks for each page."`
 	Calls   int      `default:"100000" placeholder:"N" help:"How many timed calls --law6 takes for look-ups, and as many again for codes."`
@@ -60,6 +63,12 @@ func (c *benchCmd) sections() []benchSection {
 	}
 	if c.Pages {
 		asked = append(asked, benchSection{"pages", (*bench).byPage})
+	}
+	if c.Proof {
+		asked = append(asked, benchSection{"proof", (*bench).byProof})
+	}
+	if c.Erasure {
+		asked = append(asked, benchSection{"erasure", (*bench).erasing})
 	}
 	if asked != nil {
 		return asked
@@ -110,7 +119,7 @@ func (c *benchCmd) Run(env *surroundings) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if !c.HTTP && !c.Law6 && !c.Pages {
+	if !c.HTTP && !c.Law6 && !c.Pages && !c.Proof && !c.Erasure {
 		b.said = b.conditions()
 	}
 	for _, s := range c.sections() {
@@ -135,6 +144,9 @@ type bench struct {
 	said  []string // under which conditions it was measured
 	lines []benchLine
 
+	proof proof.Options // of the next data directories
+	plain bool          // their keys neither seal nor open
+
 	history string // folder of the ledger that is replayed and opened, once it is made
 }
 
@@ -149,11 +161,15 @@ type extent struct {
 	rounds          int // in which figure and yardstick take turns
 	reads           int // the same, where the whole ledger is read
 	slice           time.Duration
-	calls           int // timed ones whose answers must not be told apart by it
-	passwords       int // the same, where each costs a password's hash
-	strangers       int // of each kind
-	lives, weeks    int // clients of the demo whose pages are asked for, and how long they live
-	visits          int // of each page
+	calls           int           // timed ones whose answers must not be told apart by it
+	passwords       int           // the same, where each costs a password's hash
+	strangers       int           // of each kind
+	lives, weeks    int           // clients of the demo whose pages are asked for, and how long they live
+	visits          int           // of each page
+	upkept          time.Duration // how long look-ups go on that are measured with their upkeep
+	erased          int           // clients
+	swept           int64         // bytes of sealed events
+	heldUp          time.Duration // how long a sweep is, every so long
 }
 
 func fullExtent(events, clients int) extent {
@@ -163,13 +179,14 @@ func fullExtent(events, clients int) extent {
 	return extent{
 		events: events, clients: clients, people: 1536, journal: 40, caseload: 1000, timed: 1_000_000, due: 100,
 		rounds: 5, reads: 3, slice: 150 * time.Millisecond, passwords: 300, strangers: 256,
-		lives: 200, weeks: 60,
+		lives: 200, weeks: 60, upkept: 2 * time.Second, erased: 200, swept: 1 << 30, heldUp: time.Second,
 	}
 }
 
 var quickExtent = extent{
 	events: 3000, clients: 100, people: 64, journal: 4, caseload: 20, timed: 500, due: 5, rounds: 1, reads: 1, slice: 4 * time.Millisecond,
 	calls: 300, passwords: 4, strangers: 8, lives: 20, weeks: 30, visits: 1,
+	upkept: 4 * time.Millisecond, erased: 5, swept: 1 << 20, heldUp: 20 * time.Millisecond,
 }
 
 func (b *bench) conditions() []string {

@@ -24,7 +24,6 @@ import (
 	"samtykke/adapters/web/api"
 	"samtykke/domain"
 	"samtykke/domain/client"
-	"samtykke/domain/staff"
 )
 
 // httpCallers are how many ask at once, each on a connection of its own.
@@ -240,7 +239,7 @@ func (h *crowd) measure(callers int) error {
 // looks are requests to look up each of an organisation's clients, by one of its professionals.
 func (p *populace) looks(ctx context.Context, service *api.API, of []*benchClient) ([]post, error) {
 	by := of[0].org.staff[0]
-	if err := p.account(ctx, by, "kari-"); err != nil {
+	if err := p.sys.enrol(ctx, by, "kari@example.org"); err != nil {
 		return nil, err
 	}
 	token, err := p.staffSession(ctx, service, by)
@@ -268,32 +267,6 @@ func (p *populace) shares(ctx context.Context, service *api.API, of []*benchClie
 		}
 	}
 	return posts, nil
-}
-
-// account has a professional accept an invitation, with a password that nobody knows. The login is the name and the id.
-func (p *populace) account(ctx context.Context, by ledger.Caller, name string) error {
-	code, err := p.sys.desk.NewCode()
-	if err != nil {
-		return err
-	}
-	salt, err := signin.NewSalt(rand.Reader)
-	if err != nil {
-		return err
-	}
-	password, err := signin.HashPassword(ctx, rand.Text(), salt)
-	if err != nil {
-		return err
-	}
-	key := p.sys.desk.CodeKey
-	invite := staff.Invite{
-		Account: by.Actor, Organisation: by.Organisation, Login: signin.LoginHash(key, name+by.Actor.String()),
-		Code: code.InvitationHash(key), Confirmation: code.ConfirmationHash(key, "123456"),
-	}
-	if _, err := p.sys.desk.Staff.Do(ctx, by.Actor, operator, invite); err != nil {
-		return err
-	}
-	_, err = p.sys.desk.Staff.Do(ctx, by.Actor, by, staff.Accept{Code: invite.Code, Confirmation: invite.Confirmation, Password: password, Step: 1})
-	return err
 }
 
 // staffSession is a session of somebody who has an account, as if signed in, and gives its token.

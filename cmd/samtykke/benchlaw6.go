@@ -107,7 +107,7 @@ func (b *bench) newStrangers() (*strangers, error) {
 		unknown = append(unknown, code)
 	}
 	by := p.people[0].org.staff[0]
-	if err := p.account(b.ctx, by, "kari-"); err != nil {
+	if err := p.sys.enrol(b.ctx, by, "kari@example.org"); err != nil {
 		return nil, err
 	}
 	service := p.sys.service(false)

@@ -48,7 +48,7 @@ type benchClient struct {
 
 // world is a data directory in the scratch folder.
 func (b *bench) world(dir string, c *benchClock) world {
-	return world{disk: disk.Sub(b.disk, dir), clock: c.now, random: rand.Reader, secrets: rand.Reader, rules: rules.All}
+	return world{disk: disk.Sub(b.disk, dir), clock: c.now, random: rand.Reader, secrets: rand.Reader, proofs: b.proof, rules: rules.All}
 }
 
 // lazily makes something that nobody relies on before it is whole, with the disk's syncs put off.
@@ -65,6 +65,9 @@ func (b *bench) populate(dir string, clients, each int) (*populace, error) {
 	var err error
 	if p.sys, err = b.world(dir, p.clock).open(b.ctx); err != nil {
 		return nil, err
+	}
+	if b.plain {
+		p.sys.ledger.Keys = plainKeys{p.sys.keys}
 	}
 	var org *benchOrg
 	for n := range clients {

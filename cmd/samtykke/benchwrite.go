@@ -61,13 +61,16 @@ func (t turns) perSecond() float64 {
 	return median(of)
 }
 
-func (t turns) processor() string {
+// cores is what one costs all cores together, in seconds.
+func (t turns) cores() float64 {
 	var of []float64
 	for _, r := range t {
 		of = append(of, r.processor)
 	}
-	return "cores " + seconds.show(median(of))
+	return median(of)
 }
+
+func (t turns) processor() string { return "cores " + seconds.show(t.cores()) }
 
 func (t turns) quantile(part float64) float64 {
 	var of []float64

@@ -100,6 +100,8 @@ func (o *online) close() {
 }
 
 // What people come for, from beginning to end in a browser: they read, type and click, each at a device of their own.
+//
+// shows A11 A22
 func TestTasksInABrowser(t *testing.T) {
 	browser := chromium(t)
 	for _, task := range []struct {
@@ -113,6 +115,8 @@ func TestTasksInABrowser(t *testing.T) {
 		{"follow-up where no time passes", func(o *online) { followUpByTheClock(o, false) }},
 		{"follow-up where time passes", func(o *online) { followUpByTheClock(o, true) }},
 		{"notes on the device", notesOnTheDevice},
+		{"everything deleted", everythingDeleted},
+		{"a question about a look-up", questionAboutALookUp},
 		{"a client by keyboard", clientByKeyboard},
 		{"a professional by keyboard", professionalByKeyboard},
 		{"an auditor by keyboard", auditorByKeyboard},
@@ -563,4 +567,62 @@ func auditorByKeyboard(o *online) {
 	if !regexp.MustCompile(`^/audit/events/\d+$`).MatchString(randi.at()) || !strings.Contains(randi.text(), "lookup.made") {
 		o.t.Errorf("%s does not explain the look-up: %s", randi.at(), randi.text())
 	}
+}
+
+// A08, A11: deletion asks for the code once more, and is done when it says so: the notes leave the device, the code and every window are
+// dead, and for the organisation there never was such a client.
+func everythingDeleted(o *online) {
+	o.play("organisation Fjord with superuser Siri", "Siri registers Ada", "Ada logs in", "Ada answers yes to the first question",
+		"Ada fills in check-in 7 6 5 9", "Siri opens an account")
+	code, path := o.person("Ada").code.Slip(), o.pageOf("Ada")
+	ada, elsewhere, siri := o.client("Ada"), o.client("Ada"), o.staff("Siri")
+	ada.follow(`nav a[href="/notes"]`)
+	unlock(ada, code)
+	jot(ada, "Jeg sov bedre i natt.")
+	siri.opens(path)
+	looksUp(siri, path, "before-appointment")
+	siri.says(checkInItems)
+
+	ada.follow(`nav a[href="/settings"]`)
+	ada.follow(`main a[href="/settings/erasure"]`)
+	ada.fill(`[name=code]`, "AAAAAA-AAAAAA-AAAAAA-AAAAAA")
+	if status := ada.send("/settings/erasure"); status != http.StatusUnprocessableEntity {
+		o.t.Errorf("deletion with a wrong code came back with %d", status)
+	}
+	ada.there(`[role=alert]`)
+	ada.fill(`[name=code]`, code)
+	ada.send("/settings/erasure")
+	ada.says(say("client.erased.title"))
+	if notes, ok := ada.stored().Local["samtykke.notes"]; ok && strings.Contains(notes, "{") {
+		o.t.Error("notes are left on the device")
+	}
+
+	elsewhere.isTurnedAway(elsewhere.follow(`nav a[href="/settings"]`), "Fjord")
+	elsewhere.isTurnedAway(elsewhere.comesByCode(code), "Fjord")
+	if status := siri.opens(path); status != http.StatusNotFound {
+		o.t.Errorf("the page about an erased client: %d", status)
+	}
+	siri.opens("/overview")
+	siri.saysNot(o.person("Ada").label)
+	siri.opens("/oversight")
+	siri.says("Én klient har slettet alt.")
+	siri.saysNot(o.person("Ada").label)
+}
+
+// D06, D08: a client asks about a look-up, somebody else than who made it answers, and the client reads the answer.
+func questionAboutALookUp(o *online) {
+	o.play("organisation Fjord with superuser Siri", "Siri adds Per", "Siri registers Ada", "Ada logs in", "Ada answers yes to the first question",
+		"Per looks at Ada", "Siri opens an account")
+	ada, siri := o.client("Ada"), o.staff("Siri")
+	ada.follow(`nav a[href="/settings"]`)
+	ada.follow(`main a[href="/settings/look-ups"]`)
+	ada.goes(chromedp.Click(chromedp.CSS(`button[name=number]`)))
+	ada.says(say("done.asked-about"))
+	siri.follow(`nav a[href="/oversight"]`)
+	siri.says(say("oversight.asked-by-client"), o.person("Ada").label)
+	siri.press(`[name=outcome][value=mistake]`)
+	siri.send("/oversight/reviews")
+	siri.says(say("oversight.reviews-none"))
+	ada.opens("/settings/look-ups")
+	ada.says(say("client.look-ups.outcome.mistake"))
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"cmp"
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -33,16 +32,38 @@ type dataFlag struct {
 
 // with opens the data directory for a command and closes it behind it. The directory must hold a ledger.
 func (d dataFlag) with(env *surroundings, do func(*system) error) error {
-	if _, err := os.Stat(filepath.Join(d.Data, ledgerDir)); errors.Is(err, fs.ErrNotExist) {
-		return usage("there is no ledger in %s", d.Data)
+	if err := d.there(); err != nil {
+		return err
 	}
 	return d.orNew(env, do)
 }
 
-// orNew is with, for a command that may be the first.
-func (d dataFlag) orNew(env *surroundings, do func(*system) error) (err error) {
+// there refuses a data directory that holds no ledger, or not a whole one.
+func (d dataFlag) there() error {
+	if err := d.whole(); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(d.Data, ledgerDir)); errors.Is(err, fs.ErrNotExist) {
+		return usage("there is no ledger in %s", d.Data)
+	}
+	return nil
+}
+
+// whole refuses a data directory that a demo or a restore did not finish.
+func (d dataFlag) whole() error {
 	if _, err := os.Stat(filepath.Join(d.Data, unfinished)); err == nil {
 		return usage("the demo that made %s did not end: remove the folder and make it anew", d.Data)
+	}
+	if _, err := os.Stat(filepath.Join(d.Data, restoring)); err == nil {
+		return usage("%s is not restored yet: give the same restore once more", d.Data)
+	}
+	return nil
+}
+
+// orNew is with, for a command that may be the first.
+func (d dataFlag) orNew(env *surroundings, do func(*system) error) (err error) {
+	if err := d.whole(); err != nil {
+		return err
 	}
 	w, err := realWorld(d.Data)
 	if err != nil {
@@ -61,14 +82,18 @@ func (d dataFlag) orNew(env *surroundings, do func(*system) error) (err error) {
 
 // askFlags say who asks the ledger, and why. Asking is on record before it is answered.
 type askFlags struct {
-	By     string `placeholder:"NAME" help:"Who asks; the name of the login, if not given. Only an id made from it is recorded."`
+	By     string `placeholder:"NAME" help:"Who asks: the e-mail address of an account of the service's own staff, or another name; the name of the login, if not given. Only an id is recorded."`
 	Role   string `enum:"auditor,employee" default:"auditor" help:"What the one who asks acts as: auditor or employee."`
 	Reason string `default:"audit" help:"Why; recorded with the query. Names of people do not belong here."`
 	JSON   bool   `name:"json" help:"Answer as JSON."`
 }
 
-// caller is the person who asks, by an id that stands for the name.
-func (a askFlags) caller() (ledger.Caller, error) {
+// caller is the person who asks: an account of the service's own staff, in its role, where the name is an e-mail address, or else an id
+// that stands for the name.
+func (a askFlags) caller(ctx context.Context, s *system) (ledger.Caller, error) {
+	if strings.Contains(a.By, "@") {
+		return s.colleague(ctx, a.By)
+	}
 	name := a.By
 	if name == "" {
 		u, err := user.Current()
@@ -80,15 +105,40 @@ func (a askFlags) caller() (ledger.Caller, error) {
 	return ledger.Caller{Actor: domain.Derive(eventschema.ServiceID, []byte("query by "+name)), Role: domain.Role(a.Role)}, nil
 }
 
-// auditor is what the one who asks may ask.
-func (a askFlags) auditor(s *system) (*audit.Auditor, error) {
-	by, err := a.caller()
-	return s.auditor(by), err
+// colleague is one of the service's own staff, by the e-mail address.
+func (s *system) colleague(ctx context.Context, email string) (ledger.Caller, error) {
+	id, err := s.desk.AccountWith(ctx, email)
+	if err != nil {
+		return ledger.Caller{}, refused("--by: ", err)
+	}
+	a, _, err := s.desk.Staff.State(ctx, id)
+	if err == nil && (a.Role == "" || a.Ended) {
+		err = usage("--by: this is not one of the service's own staff")
+	}
+	return ledger.Caller{Actor: id, Role: a.Role}, err
 }
 
-// record puts a query on record, and gives the position of its event.
+// auditor is what the one who asks may ask: each question is a use of the exceptional access that this person has open.
+func (a askFlags) auditor(s *system) (*audit.Auditor, error) {
+	by, err := a.caller(context.Background(), s)
+	asks := s.auditor(by)
+	record := asks.Record
+	asks.Record = func(ctx context.Context, q oversight.Queried) (uint64, error) {
+		if err := s.use(ctx, by, q.Query, q.About); err != nil {
+			return 0, err
+		}
+		return record(ctx, q)
+	}
+	return asks, err
+}
+
+// record puts a query on record, and gives the position of its event. One that opens what is sealed is a use of the exceptional
+// access that this person has open.
 func (a askFlags) record(ctx context.Context, s *system, q oversight.Queried) (uint64, error) {
-	by, err := a.caller()
+	by, err := a.caller(ctx, s)
+	if err == nil && q.Opened {
+		err = refused("", s.use(ctx, by, q.Query, q.About))
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -159,6 +209,7 @@ func instant(t time.Time) string {
 type whoSawCmd struct {
 	dataFlag
 	askFlags
+	CSV          bool   `name:"csv" help:"Answer as CSV, a line for each row."`
 	Client       string `placeholder:"LABEL" help:"One client, by the label that the organisation knows or by id."`
 	Professional string `placeholder:"NAME" help:"One who looks, by name or id."`
 	Organisation string `placeholder:"NAME" help:"One organisation, by name or id."`
@@ -178,6 +229,10 @@ func (c *whoSawCmd) Run(env *surroundings) error {
 			return err
 		}
 	}
+	if c.CSV && c.JSON {
+		return usage("--json and --csv are two forms of the same")
+	}
+	q.Questions = c.Client == "" && c.Organisation == ""
 	return c.with(env, func(s *system) error {
 		a, err := c.auditor(s)
 		if err != nil {
@@ -186,21 +241,12 @@ func (c *whoSawCmd) Run(env *surroundings) error {
 		if err := c.find(env.ctx, a, &q); err != nil {
 			return err
 		}
-		rows := []audit.Sighting{}
-		for page := (audit.Page{Limit: audit.MaxLimit}); ; {
-			seen, err := a.WhoSaw(env.ctx, c.Reason, q, page)
-			if err != nil {
-				return refused("", err)
-			}
-			rows = append(rows, seen.Rows...)
-			if page.After, page.Upto = seen.Next, seen.Upto; seen.Next == 0 {
-				break
-			}
+		out := bufio.NewWriterSize(env.stdout, 1<<16)
+		rows := c.rows(out)
+		if err := a.Replay(env.ctx, c.Reason, q, rows.row); err != nil {
+			return refused("", err)
 		}
-		if c.JSON {
-			return answer(env.stdout, rows)
-		}
-		return printSightings(env.stdout, rows)
+		return errors.Join(rows.end(), out.Flush())
 	})
 }
 
@@ -226,32 +272,6 @@ func (c *whoSawCmd) find(ctx context.Context, a *audit.Auditor, q *audit.Query) 
 		}
 	}
 	return nil
-}
-
-func printSightings(to io.Writer, rows []audit.Sighting) error {
-	if len(rows) == 0 {
-		_, err := fmt.Fprintln(to, "Nobody.")
-		return err
-	}
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "POSITION\tWHEN\tWHO\tROLE\tORGANISATION\tCLIENT\tWHAT FOR\tWHAT\tANSWER")
-	for _, r := range rows {
-		kinds := make([]string, len(r.Kinds))
-		for i, k := range r.Kinds {
-			kinds[i] = string(k)
-		}
-		result := "refused: " + r.Reason
-		switch {
-		case r.Allowed && r.GrantedAt != nil:
-			result = fmt.Sprintf("saw up to entry %d, under the yes of %s, rule %s", r.Journal, domain.DateOf(*r.GrantedAt), r.Rule)
-		case r.Allowed:
-			result = fmt.Sprintf("saw up to entry %d, %s", r.Journal, r.Basis)
-		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Position, r.At.In(domain.Oslo).Format("2006-01-02 15:04:05"),
-			cmp.Or(r.Name, shorten(r.Reader)), r.Role, r.Organisation, cmp.Or(r.Label, shorten(r.Client)), r.Purpose,
-			strings.Join(kinds, " "), result)
-	}
-	return w.Flush()
 }
 
 // shorten gives the first characters of an id, for people.
@@ -370,40 +390,6 @@ func printState(to io.Writer, st audit.Standing) {
 	fmt.Fprintf(to, "  %s\n", st.Reading)
 }
 
-type verifyCmd struct {
-	dataFlag
-	JSON bool `name:"json" help:"Answer as JSON."`
-}
-
-func (c *verifyCmd) Run(env *surroundings) error {
-	return c.with(env, func(s *system) error {
-		draw, done := env.progress("verifying")
-		v, err := s.verify(env.ctx, draw)
-		done()
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			err = answer(env.stdout, v)
-		} else {
-			fmt.Fprintf(env.stdout, "%d events of %d clients: %d look-ups, %d refused attempts, %d lapses\n", v.Events, v.Clients, v.Lookups, v.Refused, v.Lapses)
-			if v.Unshown > 0 {
-				fmt.Fprintf(env.stdout, "%d look-ups were overtaken by the end of the reader's own access: recorded, and not shown.\n", v.Unshown)
-			}
-			for _, p := range v.Problems {
-				fmt.Fprintln(env.stdout, p)
-			}
-			if len(v.Problems) == 0 {
-				fmt.Fprintln(env.stdout, "In order: every record is whole, every look-up is covered, every lapse stands at its instant.")
-			}
-		}
-		if err == nil && len(v.Problems) > 0 {
-			err = errWrong
-		}
-		return err
-	})
-}
-
 type rebuildCmd struct {
 	dataFlag
 }
@@ -434,7 +420,7 @@ type exportCmd struct {
 	By     string `placeholder:"NAME" help:"Who takes it out; the name of the login, if not given."`
 	Role   string `enum:"auditor,employee" default:"auditor" help:"What that person acts as: auditor or employee."`
 	Reason string `default:"audit" help:"Why; recorded with the export."`
-	Open   bool   `help:"Open what is sealed: everything that is registered about every client. Recorded as such."`
+	Open   bool   `help:"Open what is sealed: everything that is registered about every client. Recorded as such, under an exceptional access of yours."`
 }
 
 func (c *exportCmd) Run(env *surroundings) error {

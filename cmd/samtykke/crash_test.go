@@ -29,7 +29,8 @@ const (
 	childSeed = "SAMTYKKE_TEST_SEED"
 )
 
-func init() {
+// asChild is the life of a process that child started.
+func asChild() {
 	switch os.Getenv(childRole) {
 	case "work":
 		work(os.Getenv(childDir), os.Getenv(childSeed))

@@ -23,6 +23,7 @@ import (
 	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
 	"samtykke/domain/rules"
+	"samtykke/domain/staff"
 	"samtykke/eventschema"
 )
 
@@ -147,10 +148,14 @@ func (d *demo) found(ctx context.Context) error {
 		if org.superuser, err = d.caller(org, domain.RoleSuperuser); err != nil {
 			return err
 		}
+		leader := d.person(o.name, "leder")
 		err = d.sys.desk.RegisterOrganisation(ctx, operator, organisation.Register{
-			Organisation: org.id, Service: o.service, Superuser: org.superuser.Actor, Details: d.person(o.name, "leder"),
+			Organisation: org.id, Service: o.service, Superuser: org.superuser.Actor, Details: leader,
 			Contact: organisation.Contact{Name: o.name, Number: o.number, Person: "Kari Kontakt", Email: "post@example.org", Phone: "55 00 00 00"},
 		})
+		if err == nil {
+			err = d.sys.enrol(ctx, org.superuser, leader.Email)
+		}
 		if err != nil {
 			return err
 		}
@@ -198,9 +203,31 @@ func (d *demo) hire(ctx context.Context, o *demoOrg) error {
 		return err
 	}
 	o.staff = append(o.staff, c)
-	return d.sys.desk.AddProfessional(ctx, o.superuser, organisation.AddProfessional{
-		Professional: c.Actor, Details: d.person("avdelingen", pick(d, "psykolog", "lege", "sykepleier", "rådgiver")),
-	})
+	details := d.person("avdelingen", pick(d, "psykolog", "lege", "sykepleier", "rådgiver"))
+	if err := d.sys.desk.AddProfessional(ctx, o.superuser, organisation.AddProfessional{Professional: c.Actor, Details: details}); err != nil {
+		return err
+	}
+	return d.sys.enrol(ctx, c, details.Email)
+}
+
+// enrol lets somebody accept an invitation, who signs the declaration of confidentiality with it. The password is one that nobody can
+// give: whoever is to sign in is invited once more.
+func (s *system) enrol(ctx context.Context, by ledger.Caller, login string) error {
+	code, err := s.desk.NewCode()
+	if err != nil {
+		return err
+	}
+	invite := staff.Invite{
+		Account: by.Actor, Organisation: by.Organisation, Login: signin.LoginHash(s.desk.CodeKey, login),
+		Code: code.InvitationHash(s.desk.CodeKey), Confirmation: code.ConfirmationHash(s.desk.CodeKey, "123456"),
+	}
+	if _, err := s.desk.Staff.Do(ctx, by.Actor, operator, invite); err != nil {
+		return err
+	}
+	by.Text = demoDeclaration
+	accept := staff.Accept{Code: invite.Code, Confirmation: invite.Confirmation, Password: staff.Password("none"), Step: 1}
+	_, err = s.desk.Staff.Do(ctx, by.Actor, by, accept)
+	return err
 }
 
 // day plays one day: time passes, clients come and use the service, professionals look.

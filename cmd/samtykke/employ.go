@@ -5,11 +5,12 @@ import (
 
 	"samtykke/adapters/desk"
 	"samtykke/domain"
+	"samtykke/domain/staff"
 )
 
 type employCmd struct {
 	dataFlag
-	Role  string `required:"" enum:"auditor,employee" help:"What the account is for: auditor or employee."`
+	Role  string `required:"" enum:"auditor,employee,safety-manager" help:"What the account is for: auditor, employee or safety-manager."`
 	Name  string `required:"" placeholder:"NAME" help:"Who it is."`
 	Email string `required:"" placeholder:"ADDRESS" help:"The e-mail address; it becomes the login name."`
 	By    string `placeholder:"NAME" help:"Who gives the account; the name of the login, if not given. Only an id made from it is recorded."`
@@ -17,12 +18,13 @@ type employCmd struct {
 
 // Run gives somebody of the service's own staff an account: the first one has nobody inside to ask.
 func (c *employCmd) Run(env *surroundings) error {
-	by, err := askFlags{By: c.By, Role: string(domain.RoleEmployee)}.caller()
-	if err != nil {
-		return err
-	}
+	as := staff.KeeperOf(domain.Role(c.Role)) // which whoever has the machine can be
 	var i desk.Invitation
-	err = c.orNew(env, func(s *system) error {
+	err := c.orNew(env, func(s *system) error {
+		by, err := askFlags{By: c.By, Role: string(as)}.caller(env.ctx, s)
+		if err != nil {
+			return err
+		}
 		id, err := s.desk.Employ(env.ctx, by, desk.EmployInput{Role: domain.Role(c.Role), Name: c.Name, Email: c.Email})
 		if err != nil {
 			return err

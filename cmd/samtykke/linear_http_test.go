@@ -215,6 +215,7 @@ func (c *clinic) accept(i api.Invitation, name string, at *visitor) *visitor {
 	}
 	c.must(at.ask("POST", "/invitation/acceptance", "", api.AcceptInvitation{
 		Invitation: i.Invitation, Confirmation: i.Confirmation, Password: password, OneTime: code(),
+		Declaration: api.Shown{Name: app.Declaration.Name, Version: app.Declaration.Version, Language: app.Declaration.Language},
 	}, nil))
 	c.settle()
 	v := *at

@@ -607,6 +607,9 @@ func TestServiceLists(t *testing.T) {
 	if _, err := b.sys.desk.Invite(context.Background(), b.employee, auditor); err != nil {
 		t.Fatal(err)
 	}
+	if err := b.sys.settle(context.Background()); err != nil {
+		t.Fatal(err)
+	}
 	s = b.opens("Drift", "/accounts")
 	s.is(t, 200, asked, "2 på listen", "Arne Revisor", "arne@example.org", "Er invitert", "Drift Driftesen", "Har tilgang", "er ført i loggen")
 	s.saysNot(t, "Siri", "Vera")

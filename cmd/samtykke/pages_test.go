@@ -26,6 +26,7 @@ import (
 	"samtykke/adapters/web/api"
 	"samtykke/adapters/web/page"
 	"samtykke/domain"
+	"samtykke/domain/client"
 	"samtykke/eventschema"
 )
 
@@ -48,7 +49,7 @@ type viewer struct {
 	labels []string // of these
 	people []string // a professional who is active, and one who is not
 
-	colleagues map[string]bool // all professionals, whose ids a superuser sees
+	known map[string]bool // ids that the viewer acts on: professionals, look-ups to review, exceptional accesses
 }
 
 func newHouse(t *testing.T) *house {
@@ -104,8 +105,16 @@ func (h *house) signIn(l login) viewer {
 		h.ask(g, "POST", "/session/password", map[string]any{"login": l.Login, "password": l.Password, "oneTimeCode": oneTime, "channel": "app"}, &s)
 	}
 	g.token = s.Token
-	if l.Role == domain.RoleProfessional || l.Role == domain.RoleSuperuser {
+	g.known = map[string]bool{}
+	switch l.Role {
+	case domain.RoleProfessional, domain.RoleSuperuser:
 		h.lookAround(&g)
+	case domain.RoleEmployee, domain.RoleSafetyManager:
+		var all api.Accesses
+		h.ask(g, "GET", "/accesses", nil, &all)
+		for _, a := range all.Accesses {
+			g.known[a.ID.String()] = true
+		}
 	}
 	return g
 }
@@ -123,9 +132,13 @@ func (h *house) lookAround(g *viewer) {
 	}
 	var people api.Professionals
 	h.ask(*g, "GET", "/professionals", nil, &people)
-	g.colleagues = map[string]bool{}
 	for _, p := range people.Professionals {
-		g.colleagues[p.Professional.String()] = true
+		g.known[p.Professional.String()] = true
+	}
+	var over api.Oversight
+	h.ask(*g, "GET", "/oversight", nil, &over)
+	for _, r := range over.Reviews {
+		g.known[r.ID.String()] = true
 	}
 	for _, active := range []bool{true, false} {
 		if i := slices.IndexFunc(people.Professionals, func(p api.Professional) bool { return p.Active == active }); i >= 0 {
@@ -287,6 +300,27 @@ func (h *house) forms(g viewer, lang string) (all []visit) {
 		send("/settings/correction", "text", "ola@example.no")
 		send("/settings/code")
 		send("/settings/code/confirmation", "code", "x")
+		send("/settings/erasure", "code", "AAAAAA-AAAAAA-AAAAAA-AAAAAA")
+		send("/settings/look-ups", "number", "1")
+	case domain.RoleProfessional, domain.RoleSuperuser:
+		for _, handle := range g.shared {
+			send("/clients/"+handle, "purpose", string(client.Appointment), "all", "yes")
+			send("/clients/"+handle+"/notes", "text", "ola@example.no")
+		}
+		send("/overview", "show", "yes")
+		if g.Role == domain.RoleSuperuser {
+			send("/professionals/new", "firstName", "Kari")
+			send("/oversight/retention", "months", "300", "reason", "")
+			send("/oversight/reviews", "outcome", "in-order")
+		}
+	case domain.RoleEmployee:
+		send("/accesses", "to", "production", "reason", "", "hours", "2")
+		send("/organisations/new", "name", "")
+	case domain.RoleSafetyManager:
+		send("/accesses", "to", "production", "reason", "Feil", "hours", "2")
+		for id := range g.known {
+			send("/accesses/"+id+"/review", "outcome", "", "note", "")
+		}
 	case domain.RoleAuditor:
 		label := ""
 		for _, other := range h.viewers {
@@ -412,14 +446,14 @@ func (h *house) ids() map[string]bool {
 
 var anID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-// checkIDs looks for ids of the ledger's own, which only auditors see, but for those of professionals of one's own organisation.
+// checkIDs looks for ids of the ledger's own, which only auditors see, but for those that the reader acts on.
 func (h *house) checkIDs(v visit, ids map[string]bool) {
 	h.t.Helper()
 	if v.Role == domain.RoleAuditor {
 		return
 	}
 	for _, id := range anID.FindAllString(string(v.body), -1) {
-		if ids[id] && !v.colleagues[id] {
+		if ids[id] && !v.known[id] {
 			h.t.Errorf("%v shows the id %s of the ledger's own", v, id)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 // auditor is what somebody may ask, whose questions are on record before they are answered.
 func (s *system) auditor(by ledger.Caller) *audit.Auditor {
 	return &audit.Auditor{
-		Records: s.store, Access: s.keeper.Access, Audit: s.keeper.Audit, Cases: s.keeper.Caseload, Rules: s.rules,
+		Records: s.store, Access: s.keeper.Access, Audit: s.keeper.Audit, Organisations: s.keeper.Organisations, Times: s.keeper.Times,
+		Cases: s.keeper.Caseload, Rules: s.rules,
 		Open: func(ctx context.Context, o eventschema.Owner, ciphertext, associated []byte) ([]byte, error) {
 			return s.ledger.Sealing(ctx).Open(o, ciphertext, associated)
 		},

@@ -109,7 +109,7 @@ func (o *overHTTP) accept(account domain.ID, code signin.Code, confirmation stri
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	by := ledger.Caller{Actor: account, Role: a.Role, Session: o.id(), Organisation: a.Organisation}
+	by := ledger.Caller{Actor: account, Role: a.Role, Session: o.id(), Organisation: a.Organisation, Text: demoDeclaration}
 	if by.Role == "" {
 		org, _, err := o.sys.desk.Organisations.State(ctx, a.Organisation)
 		if err != nil {
@@ -253,12 +253,14 @@ func (o *overHTTP) call(by ledger.Caller, method, path string, in, out any) erro
 // sameCode says under which other code the same refusal may come over HTTP: there a session ends before anybody asks why.
 func (o *overHTTP) sameCode(got, want string) bool {
 	return got == want || got == api.SignedOut && slices.Contains([]string{client.IsDeactivated, organisation.NotActive, organisation.NotYours}, want) ||
-		got == "out-of-range" && want == journal.BadInput
+		got == "out-of-range" && want == journal.BadInput ||
+		got == client.NotYours && want == organisation.NotActive || // the role is asked first
+		got == client.NoSuchLookUp && want == client.NotYours // since another organisation's is on no list
 }
 
 // unsaid are the accounts of the staff, which come with the staff.
 func (o *overHTTP) unsaid(event string) bool {
-	return slices.Contains([]string{"staff.invited", "staff.invitation-accepted"}, event)
+	return slices.Contains([]string{"staff.invited", "staff.invitation-accepted", "staff.declaration-signed"}, event)
 }
 
 func (o *overHTTP) registerOrganisation(c organisation.Register) (domain.ID, domain.ID, error) {
@@ -293,6 +295,12 @@ func (o *overHTTP) manage(org domain.ID, by ledger.Caller, c organisation.Comman
 		return o.call(by, "PUT", "/organisation/contact", api.CorrectContact{Contact: api.Contact(c.Contact), Source: c.Source}, nil)
 	case organisation.ChangeRole:
 		return o.call(by, "PUT", "/professionals/"+c.Professional.String()+"/role", api.Role{Superuser: c.Superuser}, nil)
+	case organisation.AgreeRetention:
+		return o.call(by, "PUT", "/oversight/retention", api.Retention{Months: c.Months, Reason: c.Reason}, nil)
+	case organisation.HideNames:
+		return o.call(by, "PUT", "/oversight/names", api.Hide{Hidden: c.Hidden}, nil)
+	case organisation.ReviewAccess:
+		return o.call(by, "POST", "/oversight/access-review", nil, nil)
 	case organisation.Deactivate:
 		return o.call(by, "POST", "/professionals/"+c.Professional.String()+"/deactivation", nil, nil)
 	case organisation.Reactivate:

@@ -36,7 +36,7 @@ var signInSteps = []step{
 	{re(`half a minute later`), func(st *stage, _ []string) error { st.now = st.now.Add(30 * time.Second); return nil }},
 
 	// invitations
-	{re(`the service employs ` + who + ` as (auditor|employee)`), (*stage).employ},
+	{re(`the service employs ` + who + ` as (auditor|employee|safety-manager)`), (*stage).employ},
 	{re(`the service ends the account of ` + who), func(st *stage, m []string) error {
 		return st.sys.desk.EndAccount(context.Background(), employee, st.person(m[1]).caller.Actor)
 	}},
@@ -47,6 +47,9 @@ var signInSteps = []step{
 		return err
 	}},
 	{re(who + ` accepts the invitation by (.+) with the password "([^"]*)"`), (*stage).acceptInvitation},
+	{re(who + ` accepts the invitation without signing the declaration`), func(st *stage, m []string) error {
+		return st.accept(m[1], "both codes", "en lang tur langs havet", domain.Text{})
+	}},
 	{re(who + ` opens an account`), (*stage).openAccount},
 
 	// staff
@@ -87,7 +90,7 @@ var signInSteps = []step{
 }
 
 func (st *stage) employ(m []string) error {
-	id, err := st.sys.desk.Employ(context.Background(), employee, desk.EmployInput{
+	id, err := st.sys.desk.Employ(context.Background(), keeping(domain.Role(m[2])), desk.EmployInput{
 		Role: domain.Role(m[2]), Name: m[1] + " Nordmann", Email: strings.ToLower(m[1]) + "@example.org",
 	})
 	if err == nil {
@@ -136,8 +139,12 @@ func (p *person) shows(by string) (signin.Code, string, error) {
 }
 
 func (st *stage) acceptInvitation(m []string) error {
-	p := st.person(m[1])
-	code, confirmation, err := p.shows(m[2])
+	return st.accept(m[1], m[2], m[3], demoDeclaration)
+}
+
+func (st *stage) accept(name, by, password string, signed domain.Text) error {
+	p := st.person(name)
+	code, confirmation, err := p.shows(by)
 	if err != nil {
 		return err
 	}
@@ -145,9 +152,9 @@ func (st *stage) acceptInvitation(m []string) error {
 	if p.enrolment.Login != "" {
 		oneTime = p.enrolment.OTP.Code(st.now)
 	}
-	err = st.sys.desk.AcceptInvitation(context.Background(), code, confirmation, m[3], oneTime)
+	err = st.sys.desk.AcceptInvitation(context.Background(), code, confirmation, password, oneTime, signed)
 	if err == nil {
-		p.login, p.password, p.app, p.used = p.enrolment.Login, m[3], p.enrolment.OTP, oneTime
+		p.login, p.password, p.app, p.used = p.enrolment.Login, password, p.enrolment.OTP, oneTime
 	}
 	return err
 }

@@ -20,6 +20,7 @@ import (
 	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
 	"samtykke/domain/rules"
+	"samtykke/domain/staff"
 	"samtykke/eventschema"
 )
 
@@ -274,14 +275,23 @@ func (st *stage) twice(_ []string) error {
 	return err
 }
 
-// doubling yields every record twice to whoever follows the ledger.
+// doubling yields every record to whoever follows the ledger, and then the last nine once more.
 type doubling struct{ ledger.Store }
 
 func (d doubling) After(ctx context.Context, p ledger.Position) iter.Seq2[eventschema.Record, error] {
 	return func(yield func(eventschema.Record, error) bool) {
+		var last []eventschema.Record
 		for r, err := range d.Store.After(ctx, p) {
-			if !yield(r, err) || err == nil && !yield(r, nil) {
+			if !yield(r, err) || err != nil {
 				return
+			}
+			r.Data = slices.Clone(r.Data)
+			last = append(last, r)
+			last = last[max(0, len(last)-9):]
+			for _, r := range last {
+				if !yield(r, nil) {
+					return
+				}
 			}
 		}
 	}
@@ -329,6 +339,13 @@ func (st *stage) fictionalRule(m []string) error {
 		Version: "fictional", From: domain.DateOf(local(m[1])), Ask: number(m[2]), Lapse: number(m[3]), IdleMonths: 12, Reach: reach, Source: "this scenario",
 	})}
 	return st.restart(nil)
+}
+
+// keeping is whoever keeps the accounts of a role.
+func keeping(role domain.Role) ledger.Caller {
+	by := employee
+	by.Role = staff.KeeperOf(role)
+	return by
 }
 
 var employee = ledger.Caller{Actor: domain.Derive(domain.ID{}, []byte("employee")), Role: domain.RoleEmployee}

@@ -93,7 +93,8 @@ type stage struct {
 	seen     ledger.Position // the ledger's head at the last line
 	told     ledger.Position // of the last event that the scenario tells of
 	shown    views.Shown
-	reader   string // who was shown it
+	reader   string    // who was shown it
+	access   domain.ID // the exceptional access that was opened last
 	ownData  views.Own
 	text     domain.Text
 	refusals []string // words and work of look-ups that were refused
@@ -133,7 +134,7 @@ func newStage(t *testing.T) *stage {
 	secret[31]++
 	st := &stage{
 		t: t, dir: t.TempDir(), random: rand.NewChaCha8(seed), secrets: rand.NewChaCha8(secret),
-		language: slices.Concat(steps, signInSteps), books: rules.All, service: rules.AssistertSelvhjelp,
+		language: slices.Concat(steps, signInSteps, trustSteps, trailSteps), books: rules.All, service: rules.AssistertSelvhjelp,
 		now: local("2026-01-05 09:00"), orgs: map[string]*org{}, people: map[string]*person{},
 		text: domain.Text{Name: "sharing", Version: "2025-09-07", Language: "nb"},
 	}

@@ -13,6 +13,7 @@ import (
 	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
+	"samtykke/projections"
 )
 
 // ways are how the people on a stage reach the service: straight at the desk and the door, or over HTTP. The scenarios are the
@@ -25,6 +26,7 @@ type ways interface {
 
 	logIn(signin.Code, journal.LogIn) (ledger.Caller, error)
 	act(ledger.Caller, client.Command) error
+	erase(by ledger.Caller, code signin.Code) error
 	rotate(by ledger.Caller, old signin.Code) (signin.Code, error)
 	register(ledger.Caller, journal.Command) error
 	askCorrection(by ledger.Caller, text string) (domain.ID, error)
@@ -39,6 +41,15 @@ type ways interface {
 	overview(ledger.Caller, []client.Kind) ([]views.Row, error)
 
 	whoSaw(by ledger.Caller, about domain.ID, reason string) error
+
+	askAbout(by ledger.Caller, version uint64) error
+	reviewLookUp(by ledger.Caller, about *person, version uint64, o client.Outcome) error
+	reviewAttempt(by ledger.Caller, of domain.ID, i projections.Review, o client.Outcome) error
+	eraseProfessional(by ledger.Caller, id domain.ID) error
+	openAccess(by ledger.Caller, c oversight.AccessOpened) (domain.ID, error)
+	endAccess(by ledger.Caller, id domain.ID) error
+	reviewAccess(by ledger.Caller, id domain.ID, o client.Outcome) error
+	told(by ledger.Caller) (string, error) // about the processing, with everything stored
 
 	equalHistory(names []string, want string) error // of what a client was told: in order, where the way keeps it
 	sameCode(got, want string) bool                 // of a refusal

@@ -8,8 +8,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain makes the test binary the program itself, for the scripts under testdata/cli.
+// TestMain makes the test binary the program itself: as a child of a test, and for the scripts under testdata/cli.
 func TestMain(m *testing.M) {
+	asChild()
 	testscript.Main(m, map[string]func(){
 		"samtykke": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
 	})

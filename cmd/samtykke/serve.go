@@ -9,20 +9,21 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
 
+	"samtykke/adapters/disk"
 	"samtykke/adapters/signin"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
 	"samtykke/adapters/web/auditor"
 	"samtykke/adapters/web/client"
 	"samtykke/adapters/web/entrance"
+	"samtykke/adapters/web/oversight"
 	"samtykke/adapters/web/page"
 	"samtykke/adapters/web/professional"
 	"samtykke/adapters/web/text"
@@ -35,6 +36,8 @@ type serveCmd struct {
 	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"Certificate with its chain, as PEM. Read anew when it changes."`
 	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"Its key."`
 	BehindProxy bool   `help:"A proxy in front ends TLS, and nobody else can reach this address: the last entry of X-Forwarded-For is then whom attempts are counted by."`
+	Endings     string `placeholder:"DIR" help:"Where what has ended is recorded for a restore, best on another disk; in the data directory, if not given."`
+	Escrow      string `placeholder:"DIR" help:"A second place for the keys, kept up to date."`
 	PublicURL   string `name:"public-url" placeholder:"URL" help:"Where people come, such as https://selvhjelp.example.no; it stands on the slip of a new client. As the request came, if not given."`
 	Dev         bool   `help:"For trying out, on this machine only: the clock can be set with POST /dev/clock, and a demo's logins are shown."`
 }
@@ -74,14 +77,27 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if cut := s.report.Cut; cut != nil {
-		log.Warn("the last write had not ended", slog.Any("cut", cut))
+		log.Warn("the last write had not ended", slog.String("cut", fmt.Sprint(cut)))
 	}
 	s.start()
+	if err := s.tend(env.ctx); err != nil {
+		return err
+	}
+	addresses := newIncidents(s)
+	defer func() { err = errors.Join(err, addresses.close()) }()
+	if err := addresses.tend(env.ctx); err != nil {
+		return err
+	}
 	service := s.service(c.TLSCert != "" || c.BehindProxy)
 	service.PublicURL = public
 	server, err := web.Listen(web.Config{
 		Listen: c.Listen, TLSCert: c.TLSCert, TLSKey: c.TLSKey, BehindProxy: c.BehindProxy, Dev: c.Dev,
 		Log: log, Clock: w.clock, Random: w.secrets,
+		Addresses: func(v web.Visit) {
+			if err := addresses.note(v); err != nil {
+				log.Error("an address was not kept for an incident", slog.String("error", err.Error()))
+			}
+		},
 	}, site(service, dev, logins))
 	if err != nil {
 		return usage("%v", err)
@@ -89,14 +105,12 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	announce(env.stdout, server.Addr().String(), c.TLSCert != "", logins, w.clock())
 	ctx, stop := context.WithCancelCause(env.ctx)
 	defer stop(nil)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		s.upkeep(ctx, log, stop)
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { s.upkeep(ctx, log, stop) })
+	beside.Go(func() { addresses.watch(ctx, log, service.Limits) })
 	err = server.Serve(ctx)
 	stop(nil)
-	<-ended
+	beside.Wait()
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
@@ -114,18 +128,33 @@ func publicURL(s string) (string, error) {
 
 // world is the data directory's, which is made where there is none yet.
 func (c *serveCmd) world() (world, error) {
-	if _, err := os.Stat(filepath.Join(c.Data, unfinished)); err == nil {
-		return world{}, usage("the demo that made %s did not end: remove the folder and make it anew", c.Data)
+	if err := c.whole(); err != nil {
+		return world{}, err
 	}
-	return realWorld(c.Data)
+	if err := apart([]place{{"--data", c.Data}, {"--escrow", c.Escrow}}); err != nil {
+		return world{}, err
+	}
+	w, err := realWorld(c.Data)
+	if err != nil {
+		return world{}, err
+	}
+	w.outside = disk.Sub(w.disk, endingsDir)
+	if c.Endings != "" {
+		w.outside, err = disk.OS(c.Endings)
+	}
+	if c.Escrow != "" && err == nil {
+		w.escrow, err = disk.OS(c.Escrow)
+	}
+	return w, err
 }
 
-// upkeep lets time pass and saves snapshots of the views, until ctx ends. It ends the server when the views have stopped: what
+// upkeep lets time pass, tends what else there is, and saves snapshots of the views, until ctx ends. It ends the server when the views have stopped: what
 // they show would grow old in silence.
 func (s *system) upkeep(ctx context.Context, log *slog.Logger, stop context.CancelCauseFunc) {
 	tick, save := time.NewTicker(passTimeEvery), time.NewTicker(snapshotEvery)
 	defer tick.Stop()
 	defer save.Stop()
+	signing := s.signing // nil between a failure and the next try
 	for {
 		var err error
 		what := "time could not pass for every client"
@@ -136,8 +165,17 @@ func (s *system) upkeep(ctx context.Context, log *slog.Logger, stop context.Canc
 			s.running <- err // close asks again
 			stop(fmt.Errorf("the views have stopped: %w", cmp.Or(err, io.ErrUnexpectedEOF)))
 			return
+		case err = <-signing:
+			s.signing <- err // close asks again
+			signing, what = nil, "no checkpoint is signed until the next try"
 		case <-tick.C:
+			if signing == nil {
+				<-s.signing
+				s.sign(s.following)
+				signing = s.signing
+			}
 			_, _, err = s.desk.Tick(ctx)
+			err = errors.Join(err, s.tend(ctx))
 		case <-save.C:
 			what = "no snapshot of the views could be saved"
 			err = s.keeper.Save(ctx, s.disk)
@@ -146,6 +184,18 @@ func (s *system) upkeep(ctx context.Context, log *slog.Logger, stop context.Canc
 			log.Error(what, slog.String("error", err.Error()))
 		}
 	}
+}
+
+// tend finishes the erasures that were interrupted, begins the day's epoch of keys, and brings up to date what lies outside.
+func (s *system) tend(ctx context.Context) error {
+	err := errors.Join(s.desk.FinishErasures(ctx), s.keys.Rotate(ctx, s.clock()))
+	if s.endings != nil {
+		err = errors.Join(err, s.endings.CatchUp(ctx))
+	}
+	if s.escrow != nil {
+		err = errors.Join(err, escrowTo(disk.Sub(s.disk, keyDir), s.escrow, s.clock()))
+	}
+	return err
 }
 
 // service is the interface over the system, with nobody signed in. It is secure where browsers come by HTTPS.
@@ -157,7 +207,7 @@ func (s *system) service(secure bool) *api.API {
 }
 
 // screens are all pages, and what their forms do.
-var screens = slices.Concat(entrance.Screens, auditor.Screens, client.Screens, professional.Screens)
+var screens = slices.Concat(entrance.Screens, auditor.Screens, client.Screens, professional.Screens, oversight.Screens)
 
 // site is everything that the server answers to. dev is nil in earnest.
 func site(service *api.API, dev *devClock, logins []login) http.Handler {

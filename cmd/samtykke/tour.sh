@@ -29,12 +29,20 @@ fi
 cat "$said"
 label=$(sed -n 's/.*--client //p' "$said")
 
+# What is sealed is opened under an exceptional access only, by whoever opened it.
+opened=$(say access open --data "$data" --reason 'A tour of the demo.' --hours 1)
+printf '%s\n' "$opened"
+access=$(printf '%s\n' "$opened" | sed -n '/^[0-9a-f-]*$/p' | tail -n 1)
+trap '"$samtykke" access close --data "$data" "$access"' EXIT
 say who-saw --data "$data" --client "$label"
 last=$("$samtykke" who-saw --data "$data" --client "$label" | awk '/saw up to/ { p = $1 " " $2 } END { print p }')
 position=${last% *}
 say why --data "$data" "$position"
 say state --data "$data" --client "$label" --at "${last#* }"
 say state --data "$data" --client "$label"
+trap - EXIT
+say access close --data "$data" "$access"
+say access list --data "$data"
 say verify --data "$data"
 say rebuild --data "$data"
 printf '\nMore: %s --help\n' "$samtykke"

@@ -11,9 +11,11 @@ import (
 
 	"samtykke/adapters/desk"
 	"samtykke/adapters/disk"
+	"samtykke/adapters/endings"
 	"samtykke/adapters/filestore"
 	"samtykke/adapters/keyring"
 	"samtykke/adapters/ledger"
+	"samtykke/adapters/proof"
 	"samtykke/adapters/signin"
 	"samtykke/adapters/views"
 	"samtykke/domain/rules"
@@ -24,15 +26,24 @@ const (
 	ledgerDir = "ledger"
 	keyDir    = "keys"
 	codeKey   = "keys/code.key"
+	idKey     = "keys/identity.key" // if it is lost, nobody notices who is on a list twice; if it leaks with the ledger, so do the numbers
+	proofDir  = "proof"
+	proofKey  = "keys/checkpoint.key"
+
+	verifierFile = "keys/checkpoint.pub"
+	endingsDir   = "endings"
 )
 
 // A world is what the program stands on: a disk, a clock, and randomness for ids and codes and, apart from it, for keys.
 type world struct {
 	disk    disk.Disk
+	outside disk.Disk // for the record of endings; nil: none is kept, for commands that end nothing
+	escrow  disk.Disk // the second place of the keys; nil: none
 	clock   func() time.Time
 	random  io.Reader
 	secrets io.Reader
 	store   filestore.Options
+	proofs  proof.Options
 	rules   rules.Books
 }
 
@@ -51,9 +62,15 @@ type system struct {
 	ledger *ledger.Ledger
 	keeper *views.Keeper
 	desk   *desk.Desk
+	proof  *proof.Keeper
+	signer proof.Key
 
-	stop    context.CancelFunc
-	running chan error
+	endings *endings.Recorder // nil without world.outside
+
+	following context.Context // of what runs beside, ended by stop
+	stop      context.CancelFunc
+	running   chan error // the views
+	signing   chan error // the checkpoints
 }
 
 // open assembles the system and brings its views up to the ledger's end.
@@ -76,11 +93,29 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 	if s.keys, err = keyring.OpenFile(w.disk, keyDir, w.secrets); err != nil {
 		return nil, err
 	}
+	if err = s.keys.Rotate(ctx, w.clock()); err != nil {
+		return nil, fmt.Errorf("beginning the day's epoch of keys: %w", err)
+	}
 	hash, err := signin.LoadHashKey(w.disk, codeKey, w.secrets)
 	if err != nil {
 		return nil, err
 	}
+	if s.signer, err = proof.LoadKey(w.disk, proofKey, "", w.secrets); err != nil {
+		return nil, err
+	}
+	if err = w.disk.MakeDir(proofDir); err != nil {
+		return nil, err
+	}
+	if s.proof, err = proof.Open(ctx, disk.Sub(w.disk, proofDir), s.signer, s.store, w.proofs); err != nil {
+		return nil, fmt.Errorf("opening the proofs: %w", err)
+	}
 	s.ledger = &ledger.Ledger{Store: s.store, Keys: s.keys, Clock: w.clock, Random: w.random}
+	if w.outside != nil {
+		if s.endings, err = endings.Open(ctx, w.outside, s.store, s.keys.Destroyed()); err != nil {
+			return nil, err
+		}
+		s.ledger.Store, s.ledger.Keys = s.endings.Store(), s.endings.Keys(s.keys)
+	}
 	s.keeper = views.NewKeeper(s.ledger, w.rules)
 	if err = s.keeper.Load(ctx, w.disk); err != nil && !errors.Is(err, views.ErrNoSnapshot) {
 		return nil, err
@@ -89,6 +124,9 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 		return nil, fmt.Errorf("bringing the views up to date: %w", err)
 	}
 	s.desk = desk.New(s.ledger, s.keeper, w.rules, hash)
+	if s.desk.IdentityKey, err = signin.LoadHashKey(w.disk, idKey, w.secrets); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -108,11 +146,27 @@ func (s *system) codeKeyIsThere(ctx context.Context) error {
 	return f.Close()
 }
 
-// start keeps the views up with the ledger until close.
+// start keeps the views up with the ledger, and signs checkpoints, until close.
 func (s *system) start() {
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop, s.running = stop, make(chan error, 1)
+	s.stop, s.running, s.signing = stop, make(chan error, 1), make(chan error, 1)
+	s.following = ctx
 	go func() { s.running <- s.keeper.Run(ctx) }()
+	s.sign(ctx)
+}
+
+// sign signs checkpoints until ctx ends or one cannot be signed.
+func (s *system) sign(ctx context.Context) {
+	go func() { s.signing <- s.proof.Run(ctx) }()
+}
+
+// signAll signs a checkpoint of all there is, unless it is signed.
+func (s *system) signAll(ctx context.Context) error {
+	_, err := s.proof.Checkpoint(ctx)
+	if errors.Is(err, proof.ErrEmpty) {
+		return nil
+	}
+	return err
 }
 
 // settle waits until the views show everything that is in the ledger.
@@ -130,17 +184,22 @@ func (s *system) halt() error {
 		return nil
 	}
 	s.stop()
-	err := <-s.running
 	s.stop = nil
-	if errors.Is(err, context.Canceled) {
-		return nil
+	var failed error
+	for _, err := range []error{<-s.running, <-s.signing} {
+		if !errors.Is(err, context.Canceled) {
+			failed = errors.Join(failed, err)
+		}
 	}
-	return err
+	return failed
 }
 
-// close stops, saves a snapshot of the views, and closes the files.
+// close stops, signs what is not signed yet, saves a snapshot of the views, and closes the files.
 func (s *system) close() error {
 	err := s.halt()
+	if err == nil {
+		err = s.signAll(context.Background())
+	}
 	if err == nil {
 		err = s.keeper.Save(context.Background(), s.disk)
 	}
@@ -149,8 +208,14 @@ func (s *system) close() error {
 
 func (s *system) closeFiles() error {
 	var err error
+	if s.endings != nil {
+		err = s.endings.Close()
+	}
+	if s.proof != nil {
+		err = errors.Join(err, s.proof.Close())
+	}
 	if s.keys != nil {
-		err = s.keys.Close()
+		err = errors.Join(err, s.keys.Close())
 	}
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())

@@ -1,5 +1,6 @@
-// Command clauses lists every clause and law with the scenarios that show it. A scenario names what it shows in its line
-// "shows A04 law-1"; one that names what is not in the register is an error.
+// Command clauses lists every clause and law with what shows it: scenarios, and tests of the whole program where no scenario can, as in a
+// browser or over all bytes of a disk. A scenario names what it shows in its line "shows A04 law-1", a test in such a line of its comment.
+// One that names what is not in the register is an error.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -23,6 +25,9 @@ func run(to io.Writer, dir string) error {
 		return err
 	}
 	shownBy, err := scenarios(filepath.Join(dir, "scenarios", "*.txt"))
+	if err == nil {
+		err = tests(filepath.Join(dir, "..", "cmd", "samtykke", "*_test.go"), shownBy)
+	}
 	if err != nil {
 		return err
 	}
@@ -86,4 +91,23 @@ func scenarios(pattern string) (map[string][]string, error) {
 		}
 	}
 	return shownBy, nil
+}
+
+var test = regexp.MustCompile(`(?m)^// shows (.*)\nfunc (Test\w+)\(`)
+
+// tests adds the names of the tests that show something.
+func tests(pattern string, shownBy map[string][]string) error {
+	files, err := filepath.Glob(pattern)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for _, m := range test.FindAllSubmatch(text, -1) {
+			for _, id := range strings.Fields(string(m[1])) {
+				shownBy[id] = append(shownBy[id], string(m[2]))
+			}
+		}
+	}
+	return err
 }
