@@ -21,7 +21,8 @@ FORCE:
 test: ## everything that is checked
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt-ed"; exit 1; }
 	$(GO) vet ./...
-	$(GO) test -race -timeout 12m ./...
+	$(GO) test -race -tags mutants -timeout 12m ./... # all but what takes a browser, which has no use for it
+	$(GO) test -timeout 8m -run 'InABrowser|ForEverybody' ./cmd/samtykke
 	@$(MAKE) --no-print-directory clauses mutants
 
 golden: ## write missing event vectors and schemas, and the event × view matrix
@@ -33,7 +34,7 @@ fuzz: ## fuzz the decoders and recovery, a minute each
 	$(GO) test ./adapters/web -fuzz FuzzDecode -fuzztime 1m
 	$(GO) test ./domain/journal -fuzz FuzzIdentifying -fuzztime 1m
 
-clauses: ## every clause with the scenarios that show it
+clauses: ## every clause with the scenarios and tests that show it
 	@$(GO) run ./testdata/clauses
 
 mutants: ## plant each deliberate mistake and see its test fail
