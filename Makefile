@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help run tour test golden fuzz clauses mutants screenshots bench clean
+.PHONY: help run tour test race browser golden fuzz clauses mutants screenshots bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,9 +21,14 @@ FORCE:
 test: ## everything that is checked
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt-ed"; exit 1; }
 	$(GO) vet ./...
-	$(GO) test -race -tags mutants -timeout 12m ./... # all but what takes a browser, which has no use for it
-	$(GO) test -timeout 8m -run 'InABrowser|ForEverybody' ./cmd/samtykke
+	@$(MAKE) --no-print-directory -j2 -O race browser
 	@$(MAKE) --no-print-directory clauses mutants
+
+race: # all but what takes a browser, which has no use for the race detector
+	$(GO) test -race -tags mutants -timeout 12m ./...
+
+browser: # what waits for Chromium more than for a core
+	$(GO) test -timeout 12m -run 'InABrowser|ForEverybody' ./cmd/samtykke
 
 golden: ## write missing event vectors and schemas, and the event × view matrix
 	$(GO) test ./eventschema ./projections -golden

@@ -1,9 +1,6 @@
 package client
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -236,20 +233,13 @@ func exportFront(r *api.Request) (api.Reply, error) {
 	return page.Show(exportPage, page.NewFrame(r, "client.export.title"), nothing{})
 }
 
-// export hands out everything as a file, which is made for being read by machines and by people in need.
+// export hands out everything as a file.
 func export(r *api.Request) (api.Reply, error) {
 	own, err := r.ExportOwn(api.None{})
 	if err != nil {
 		return api.Reply{}, err
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(own); err != nil {
-		return api.Reply{}, errors.New("the export does not become JSON") // the encoder's own words may quote values
-	}
-	return api.Reply{Kind: "application/json", Name: "samtykke-" + now(r).String() + ".json", Body: b.Bytes()}, nil
+	return page.File("samtykke-"+now(r).String()+".json", own)
 }
 
 type correctionView struct {

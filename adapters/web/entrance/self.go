@@ -1,9 +1,6 @@
 package entrance
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"slices"
 
 	"samtykke/adapters/web/api"
@@ -51,12 +48,5 @@ func selfFile(r *api.Request) (api.Reply, error) {
 	if err != nil {
 		return api.Reply{}, err
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(s); err != nil {
-		return api.Reply{}, errors.New("the export does not become JSON") // the encoder's own words may quote values
-	}
-	return api.Reply{Kind: "application/json", Name: "samtykke.json", Body: b.Bytes()}, nil
+	return page.File("samtykke.json", s)
 }

@@ -137,23 +137,18 @@ func then(r *api.Request, err error, done string) (api.Reply, error) {
 	return page.Again(r, frontPage, "oversight.title", v, err)
 }
 
-func review(r *api.Request) (api.Reply, error) {
-	id, err := domain.ParseID(r.Form("id"))
-	if err != nil {
-		id = domain.ID{} // which nothing has
-	}
-	_, err = r.Review(api.Reviewed{ID: id, Outcome: client.Outcome(r.Form("outcome"))})
-	return then(r, err, "reviewed")
-}
+func review(r *api.Request) (api.Reply, error) { return then(r, reviewed(r), "reviewed") }
 
-// reviewAttempt is review for those who act for no organisation.
-func reviewAttempt(r *api.Request) (api.Reply, error) {
+// reviewAttempt is review by the safety manager.
+func reviewAttempt(r *api.Request) (api.Reply, error) { return listed(r, reviewed(r), "reviewed") }
+
+func reviewed(r *api.Request) error {
 	id, err := domain.ParseID(r.Form("id"))
 	if err != nil {
 		id = domain.ID{} // which nothing has
 	}
 	_, err = r.Review(api.Reviewed{ID: id, Outcome: client.Outcome(r.Form("outcome"))})
-	return listed(r, err, "reviewed")
+	return err
 }
 
 func hideNames(r *api.Request) (api.Reply, error) {

@@ -1,6 +1,9 @@
 package page
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -88,6 +91,18 @@ func Show[T any](p *Page[T], f Frame, body T) (api.Reply, error) {
 	render := func() ([]byte, error) { return p.Render(f, body) }
 	b, err := render()
 	return api.Reply{Body: b, Render: render}, err
+}
+
+// File makes a value the answer as a file of JSON, laid out for being read by machines and by people in need.
+func File(name string, v any) (api.Reply, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return api.Reply{}, errors.New("the file does not become JSON") // the encoder's own words may quote values
+	}
+	return api.Reply{Kind: "application/json", Name: name, Body: b.Bytes()}, nil
 }
 
 // Words says in the reader's language why something was refused: by its code, or in the words of who refused it.
