@@ -280,24 +280,36 @@ func escrowTo(keys, to disk.Disk, now time.Time) error {
 	if err := to.MakeDir("epochs"); err != nil {
 		return err
 	}
+	err := eachKey(keys, func(name string) error {
+		if base := path.Base(name); base == "lock" || strings.HasPrefix(base, "data.keys") || strings.HasSuffix(base, ".new") {
+			return nil
+		}
+		if err := escrowFile(keys, to, name); !errors.Is(err, fs.ErrNotExist) { // its epoch has just ended
+			return err
+		}
+		return nil
+	})
+	err = errors.Join(err, to.SyncDir("epochs"), to.SyncDir(""))
+	if err != nil {
+		return err
+	}
+	return keyring.ExpireEscrow(to, now)
+}
+
+// eachKey does something with each file of a keyring: those of epochs first, so that no other is without them.
+func eachKey(keys disk.Disk, do func(name string) error) error {
 	for _, dir := range []string{"epochs", ""} {
 		names, err := keys.Names(dir)
 		if err != nil {
 			return err
 		}
 		for _, name := range names {
-			if name == "lock" || strings.HasPrefix(name, "data.keys") || strings.HasSuffix(name, ".new") {
-				continue
-			}
-			if err := escrowFile(keys, to, path.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) { // its epoch has just ended
+			if err := do(path.Join(dir, name)); err != nil {
 				return err
 			}
 		}
-		if err := to.SyncDir(dir); err != nil {
-			return err
-		}
 	}
-	return keyring.ExpireEscrow(to, now)
+	return nil
 }
 
 // escrowFile copies one key, where it is not there yet. One that differs is of another ledger, and is never written over.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -186,16 +185,12 @@ func (w world) restoreKeys(ctx context.Context, from, keys disk.Disk, destroyed 
 	if err := to.MakeDir("epochs"); err != nil {
 		return err
 	}
-	for _, dir := range []string{"epochs", ""} {
-		names, err := keys.Names(dir)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			if _, err := copyFile(keys, to, path.Join(dir, name)); err != nil {
-				return fmt.Errorf("copying the keys: %w", err)
-			}
-		}
+	err := eachKey(keys, func(name string) error {
+		_, err := copyFile(keys, to, name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("copying the keys: %w", err)
 	}
 	epoch, err := copyTable(ctx, disk.Sub(from, keyDir), to)
 	if err != nil {

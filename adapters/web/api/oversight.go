@@ -99,7 +99,7 @@ func (r *Request) ReadOversight(_ None) (Oversight, error) {
 	if !o.Reviewed.IsZero() {
 		out.Reviewed = new(o.Reviewed.UTC())
 	}
-	out.Reviews, err = r.reviews(r.by.Organisation, func(reader domain.ID) (string, error) { return o.NameOf(reader), nil })
+	out.Reviews, err = r.reviews(r.by.Organisation)
 	if err != nil {
 		return Oversight{}, err
 	}
@@ -132,25 +132,25 @@ func (r *Request) ReadOversight(_ None) (Oversight, error) {
 }
 
 // reviews are what somebody else than who made it is to review, of those who act for an organisation, or for none: Everybody.
-func (r *Request) reviews(of domain.ID, name func(domain.ID) (string, error)) ([]Review, error) {
+func (r *Request) reviews(of domain.ID) ([]Review, error) {
 	all := []Review{}
 	docs, err := r.toReview(of)
 	if err != nil {
 		return nil, err
 	}
 	for reader, doc := range docs {
+		name, err := r.readerName(reader, doc.Organisation)
+		if err != nil {
+			return nil, err
+		}
 		for _, i := range doc.Open {
-			row := Review{ID: i.Event, At: i.At.UTC(), Purpose: i.Purpose, Concern: i.Concern, Own: reader == r.by.Actor}
+			row := Review{By: name, ID: i.Event, At: i.At.UTC(), Purpose: i.Purpose, Concern: i.Concern, Own: reader == r.by.Actor}
 			if i.Concern == client.AskedByClient {
 				seen, err := r.Desk.LookedUp(r.ctx, i.Client, i.Version)
 				if err != nil {
 					return nil, err
 				}
 				row.At, row.Purpose = seen.Effective.UTC(), seen.Body.(client.LookedUp).Purpose
-			}
-			var err error
-			if row.By, err = name(reader); err != nil {
-				return nil, err
 			}
 			if row.Label, err = r.label(i.Client); err != nil {
 				return nil, err
@@ -182,6 +182,15 @@ func (r *Request) toReview(of domain.ID) (map[domain.ID]projections.Reader, erro
 		}
 	}
 	return docs, nil
+}
+
+// readerName is the name of somebody who acts for an organisation, or for none; "" where it was erased.
+func (r *Request) readerName(id, of domain.ID) (string, error) {
+	if of.IsZero() {
+		return r.staffName(id)
+	}
+	o, err := r.Desk.Organisation(r.ctx, of)
+	return o.NameOf(id), err
 }
 
 // staffName is the name of one of the service's own; "" of anybody else, and where it was erased.
@@ -320,7 +329,7 @@ func (r *Request) ListAccesses(_ None) (Accesses, error) {
 		return out, nil
 	}
 	var err error
-	out.Reviews, err = r.reviews(projections.Everybody, r.staffName)
+	out.Reviews, err = r.reviews(projections.Everybody)
 	return out, err
 }
 
