@@ -2,11 +2,8 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -21,6 +18,7 @@ import (
 // with every use on record, and reviewed by somebody else.
 type accessCmd struct {
 	Open   accessOpenCmd   `cmd:"" help:"Open it for yourself, for a reason and so many hours."`
+	Resume accessResumeCmd `cmd:"" help:"Print what the commands take once more, for one that you have open: opened in the browser, or in a shell that is gone."`
 	List   accessListCmd   `cmd:"" help:"List all that were opened, with how many there were in each year. Shows nothing sealed."`
 	Close  accessCloseCmd  `cmd:"" help:"Close it when the error is mended. It ends by itself otherwise."`
 	Review accessReviewCmd `cmd:"" help:"As safety manager, record what you found of one that has ended and that somebody else opened."`
@@ -29,40 +27,60 @@ type accessCmd struct {
 // mostAccesses is how many times a year production is normally opened at the most.
 const mostAccesses = 5
 
-// A staffName is who acts on the command line on behalf of the service.
-type staffName struct {
-	By string `placeholder:"NAME" help:"Who you are: the e-mail address of your account, or another name; the name of the login, if not given. Only an id is recorded."`
-}
-
-// as is the person in a role: what the account's is, where an account is named.
-func (n staffName) as(ctx context.Context, s *system, role domain.Role) (ledger.Caller, error) {
-	return askFlags{By: n.By, Role: string(role)}.caller(ctx, s)
-}
-
 type accessOpenCmd struct {
 	dataFlag
-	staffName
 	Reason string `required:"" placeholder:"TEXT" help:"Which error makes it necessary; recorded, and to be read by whoever reviews it. Names of people do not belong here."`
 	Hours  int    `default:"1" help:"After how many hours it ends by itself, 1 to 24."`
 }
+
+// Help is shown below the options.
+func (c *accessOpenCmd) Help() string {
+	return signInHelp + ` It prints a line for the shell, export SAMTYKKE_ACCESS=..., which the commands that open what is sealed take ` +
+		`from the environment: eval "$(samtykke access open ...)". Whoever has that line acts as you until the access ends.`
+}
+
+// signInHelp says how somebody is known on the command line.
+const signInHelp = "You sign in with the login, password and one-time code of your own account, each on a line of standard input, or as the " +
+	"terminal asks for them."
 
 func (c *accessOpenCmd) Run(env *surroundings) error {
 	if most := int(oversight.Longest[oversight.Production].Hours()); c.Hours < 1 || c.Hours > most {
 		return usage("--hours goes from 1 to %d", most)
 	}
-	return c.with(env, func(s *system) error {
-		by, err := c.as(env.ctx, s, domain.RoleEmployee)
-		if err != nil {
-			return err
-		}
+	return c.as(env, func(s *system, by ledger.Caller) error {
 		open := oversight.AccessOpened{Door: oversight.Production, Reason: c.Reason, Minutes: c.Hours * 60}
 		id, done, err := s.desk.OpenAccess(env.ctx, by, open)
 		if err != nil {
-			return refused("", err)
+			return err
 		}
-		fmt.Fprintf(env.stdout, "%s\nOpen until %s. Every use is recorded. Close it with: samtykke access close --data %s %s\n",
-			id, instant(done.State.Until), c.Data, id)
-		return nil
+		return s.handOut(env, c.Data, id, done.State)
+	})
+}
+
+type accessResumeCmd struct {
+	dataFlag
+	ID string `arg:"" help:"Its id, as list prints it."`
+}
+
+// Help is shown below the options.
+func (c *accessResumeCmd) Help() string { return signInHelp }
+
+func (c *accessResumeCmd) Run(env *surroundings) error {
+	id, err := parseAccess(c.ID)
+	if err != nil {
+		return err
+	}
+	return c.as(env, func(s *system, by ledger.Caller) error {
+		a, _, err := s.desk.Accesses.State(env.ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case a.By != by.Actor || a.Door != oversight.Production:
+			return usage("there is no access to production with that id that you opened")
+		case !a.OpenAt(s.ledger.Now()):
+			return usage("the access has ended; open it anew if it is still needed")
+		}
+		return s.handOut(env, c.Data, id, a)
 	})
 }
 
@@ -136,48 +154,46 @@ func printAccesses(env *surroundings, list []listedAccess) error {
 
 type accessCloseCmd struct {
 	dataFlag
-	staffName
-	Role string `enum:"employee,safety-manager" default:"employee" help:"What you act as: employee, of your own one, or safety-manager."`
-	ID   string `arg:"" help:"Its id, as open and list print it."`
+	ID string `arg:"" help:"Its id, as list prints it."`
 }
+
+// Help is shown below the options.
+func (c *accessCloseCmd) Help() string { return signInHelp }
 
 func (c *accessCloseCmd) Run(env *surroundings) error {
 	id, err := parseAccess(c.ID)
 	if err != nil {
 		return err
 	}
-	return c.with(env, func(s *system) error {
-		by, err := c.as(env.ctx, s, domain.Role(c.Role))
-		if err == nil {
-			_, err = s.desk.CloseAccess(env.ctx, by, id)
+	return c.as(env, func(s *system, by ledger.Caller) error {
+		if _, err := s.desk.CloseAccess(env.ctx, by, id); err != nil {
+			return err
 		}
-		return errors.Join(refused("", err), newIncidents(s).tend(env.ctx))
+		if err := s.keeper.CatchUp(env.ctx); err != nil {
+			return err
+		}
+		return newIncidents(s).tend(env.ctx)
 	})
 }
 
 type accessReviewCmd struct {
 	dataFlag
-	staffName
 	ID      string `arg:"" help:"Its id, as list prints it."`
 	Outcome string `required:"" enum:"in-order,mistake,deviation" help:"What you found: in-order, mistake or deviation."`
 	Note    string `placeholder:"TEXT" help:"What else is to be said; recorded. Names of people do not belong here."`
 }
+
+// Help is shown below the options.
+func (c *accessReviewCmd) Help() string { return signInHelp }
 
 func (c *accessReviewCmd) Run(env *surroundings) error {
 	id, err := parseAccess(c.ID)
 	if err != nil {
 		return err
 	}
-	return c.with(env, func(s *system) error {
-		if !strings.Contains(c.By, "@") {
-			return usage("--by: a review is the safety manager's, who has an account: give its e-mail address")
-		}
-		by, err := s.colleague(env.ctx, c.By)
-		if err != nil {
-			return err
-		}
-		_, err = s.desk.ReviewAccess(env.ctx, by, id, oversight.AccessReviewed{Outcome: client.Outcome(c.Outcome), Note: c.Note})
-		return refused("", err)
+	return c.as(env, func(s *system, by ledger.Caller) error {
+		_, err := s.desk.ReviewAccess(env.ctx, by, id, oversight.AccessReviewed{Outcome: client.Outcome(c.Outcome), Note: c.Note})
+		return err
 	})
 }
 
@@ -187,22 +203,4 @@ func parseAccess(s string) (domain.ID, error) {
 		return id, usage("the id of an access is as access list prints it")
 	}
 	return id, nil
-}
-
-// use puts on record what a person does with the exceptional access that the same person has open, before it is done. Without one
-// it refuses, and says how to open one.
-func (s *system) use(ctx context.Context, by ledger.Caller, what, about string) error {
-	now := s.ledger.Now()
-	var last domain.ID
-	var until time.Time
-	for id, a := range s.keeper.Accesses.List(projections.Everybody) {
-		if st := a.State; st.Door == oversight.Production && st.By == by.Actor && st.OpenAt(now) && st.Until.After(until) {
-			last, until = id, st.Until
-		}
-	}
-	if last.IsZero() {
-		return usage("this opens what is sealed, and takes an exceptional access that you have open yourself: " +
-			"samtykke access open --data DIR --by NAME --reason TEXT --hours N")
-	}
-	return s.desk.UseAccess(ctx, by, last, oversight.AccessUsed{What: what, About: about})
 }

@@ -16,7 +16,7 @@ import (
 func TestBench(t *testing.T) {
 	dir := t.TempDir()
 	var out, errs bytes.Buffer
-	if code := run(context.Background(), []string{"bench", "--quick", "--json", "--data", dir}, &out, &errs); code != 0 {
+	if code := run(context.Background(), []string{"bench", "--quick", "--json", "--data", dir}, nil, &out, &errs); code != 0 {
 		t.Fatal(code, errs.String())
 	}
 	var r benchReport

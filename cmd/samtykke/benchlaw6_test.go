@@ -82,7 +82,7 @@ func TestBenchLaw6(t *testing.T) {
 func quickLines(t *testing.T, args ...string) []benchLine {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if code := run(context.Background(), append([]string{"bench", "--quick", "--json", "--data", t.TempDir()}, args...), &out, &errs); code != 0 {
+	if code := run(context.Background(), append([]string{"bench", "--quick", "--json", "--data", t.TempDir()}, args...), nil, &out, &errs); code != 0 {
 		t.Fatal(code, errs.String())
 	}
 	var r benchReport

@@ -642,11 +642,9 @@ func TestCanaries(t *testing.T) {
 func (a *aviary) command(dir string, args ...string) {
 	a.t.Helper()
 	if slices.Contains([]string{"who-saw", "why", "state"}, args[0]) || slices.Contains(args, "--open") {
-		if status := run(a.t.Context(), []string{"access", "open", "--reason", "error 17", "--data", dir}, &a.answers, &a.answers); status != 0 {
-			a.t.Errorf("opening access: exit code %d", status)
-		}
+		opens(a.t, dir, a.employee.Actor)
 	}
-	if status := run(a.t.Context(), append(args, "--data", dir), &a.answers, &a.answers); status != 0 {
+	if status := run(a.t.Context(), append(args, "--data", dir), nil, &a.answers, &a.answers); status != 0 {
 		a.t.Errorf("%v: exit code %d", args, status)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -80,21 +80,15 @@ func (d dataFlag) orNew(env *surroundings, do func(*system) error) (err error) {
 	return do(s)
 }
 
-// askFlags say who asks the ledger, and why. Asking is on record before it is answered.
-type askFlags struct {
-	By     string `placeholder:"NAME" help:"Who asks: the e-mail address of an account of the service's own staff, or another name; the name of the login, if not given. Only an id is recorded."`
-	Role   string `enum:"auditor,employee" default:"auditor" help:"What the one who asks acts as: auditor or employee."`
-	Reason string `default:"audit" help:"Why; recorded with the query. Names of people do not belong here."`
+// questionFlags are those of questions that are answered under an exceptional access.
+type questionFlags struct {
+	Reason string `default:"exceptional access" help:"Why; recorded with the query. Names of people do not belong here."`
 	JSON   bool   `name:"json" help:"Answer as JSON."`
 }
 
-// caller is the person who asks: an account of the service's own staff, in its role, where the name is an e-mail address, or else an id
-// that stands for the name.
-func (a askFlags) caller(ctx context.Context, s *system) (ledger.Caller, error) {
-	if strings.Contains(a.By, "@") {
-		return s.colleague(ctx, a.By)
-	}
-	name := a.By
+// saidBy is the id that stands for a name which somebody gives as their own, and which nothing proves: it is nobody's account. Without a
+// name it is that of the login.
+func saidBy(name string, role domain.Role) (ledger.Caller, error) {
 	if name == "" {
 		u, err := user.Current()
 		if err != nil {
@@ -102,49 +96,7 @@ func (a askFlags) caller(ctx context.Context, s *system) (ledger.Caller, error) 
 		}
 		name = u.Username
 	}
-	return ledger.Caller{Actor: domain.Derive(eventschema.ServiceID, []byte("query by "+name)), Role: domain.Role(a.Role)}, nil
-}
-
-// colleague is one of the service's own staff, by the e-mail address.
-func (s *system) colleague(ctx context.Context, email string) (ledger.Caller, error) {
-	id, err := s.desk.AccountWith(ctx, email)
-	if err != nil {
-		return ledger.Caller{}, refused("--by: ", err)
-	}
-	a, _, err := s.desk.Staff.State(ctx, id)
-	if err == nil && (a.Role == "" || a.Ended) {
-		err = usage("--by: this is not one of the service's own staff")
-	}
-	return ledger.Caller{Actor: id, Role: a.Role}, err
-}
-
-// auditor is what the one who asks may ask: each question is a use of the exceptional access that this person has open.
-func (a askFlags) auditor(s *system) (*audit.Auditor, error) {
-	by, err := a.caller(context.Background(), s)
-	asks := s.auditor(by)
-	record := asks.Record
-	asks.Record = func(ctx context.Context, q oversight.Queried) (uint64, error) {
-		if err := s.use(ctx, by, q.Query, q.About); err != nil {
-			return 0, err
-		}
-		return record(ctx, q)
-	}
-	return asks, err
-}
-
-// record puts a query on record, and gives the position of its event. One that opens what is sealed is a use of the exceptional
-// access that this person has open.
-func (a askFlags) record(ctx context.Context, s *system, q oversight.Queried) (uint64, error) {
-	by, err := a.caller(ctx, s)
-	if err == nil && q.Opened {
-		err = refused("", s.use(ctx, by, q.Query, q.About))
-	}
-	if err != nil {
-		return 0, err
-	}
-	q.Reason = a.Reason
-	p, err := s.ask(ctx, by, q)
-	return p, refused("", err)
+	return ledger.Caller{Actor: domain.Derive(eventschema.ServiceID, []byte("query by "+name)), Role: role}, nil
 }
 
 // refused makes a wrong command line of a refusal, and leaves any other error as it is.
@@ -208,7 +160,7 @@ func instant(t time.Time) string {
 
 type whoSawCmd struct {
 	dataFlag
-	askFlags
+	questionFlags
 	CSV          bool   `name:"csv" help:"Answer as CSV, a line for each row."`
 	Client       string `placeholder:"LABEL" help:"One client, by the label that the organisation knows or by id."`
 	Professional string `placeholder:"NAME" help:"One who looks, by name or id."`
@@ -234,7 +186,7 @@ func (c *whoSawCmd) Run(env *surroundings) error {
 	}
 	q.Questions = c.Client == "" && c.Organisation == ""
 	return c.with(env, func(s *system) error {
-		a, err := c.auditor(s)
+		a, err := s.auditorWithAccess(env.ctx)
 		if err != nil {
 			return err
 		}
@@ -282,7 +234,7 @@ func shorten(id domain.ID) string {
 
 type whyCmd struct {
 	dataFlag
-	askFlags
+	questionFlags
 	Position string `arg:"" help:"The event's position in the ledger, as the other commands print it."`
 }
 
@@ -292,7 +244,7 @@ func (c *whyCmd) Run(env *surroundings) error {
 		return usage("the position is a number from 1")
 	}
 	return c.with(env, func(s *system) error {
-		a, err := c.auditor(s)
+		a, err := s.auditorWithAccess(env.ctx)
 		if err != nil {
 			return err
 		}
@@ -334,7 +286,7 @@ func eventLine(f *eventschema.Fact) string {
 
 type stateCmd struct {
 	dataFlag
-	askFlags
+	questionFlags
 	Client       string `required:"" placeholder:"LABEL" help:"The client, by label or id."`
 	Organisation string `placeholder:"NAME" help:"Whose client, by name or id, where several organisations have the label."`
 	At           string `placeholder:"TIME" help:"At this date or instant; now, if not given."`
@@ -351,7 +303,7 @@ func (c *stateCmd) Run(env *surroundings) error {
 		return err
 	}
 	return c.with(env, func(s *system) error {
-		a, err := c.auditor(s)
+		a, err := s.auditorWithAccess(env.ctx)
 		if err != nil {
 			return err
 		}
@@ -417,25 +369,41 @@ func (c *rebuildCmd) Run(env *surroundings) error {
 
 type exportCmd struct {
 	dataFlag
-	By     string `placeholder:"NAME" help:"Who takes it out; the name of the login, if not given."`
-	Role   string `enum:"auditor,employee" default:"auditor" help:"What that person acts as: auditor or employee."`
+	By     string `placeholder:"NAME" help:"Without --open: who takes it out, as you say yourself; the name of the login, if not given. Only an id made from it is recorded."`
+	Role   string `enum:",auditor,employee" default:"" help:"Without --open: what you say that you act as, auditor or employee; auditor, if not given."`
 	Reason string `default:"audit" help:"Why; recorded with the export."`
 	Open   bool   `help:"Open what is sealed: everything that is registered about every client. Recorded as such, under an exceptional access of yours."`
 }
 
 func (c *exportCmd) Run(env *surroundings) error {
+	if c.Open && c.By+c.Role != "" {
+		return usage("--by and --role go without --open, which is recorded as done by whoever opened the access")
+	}
 	return c.with(env, func(s *system) error {
-		about := "all events, sealed content closed"
-		if c.Open {
-			about = "all events, sealed content opened"
-		}
-		ask := askFlags{By: c.By, Role: c.Role, Reason: c.Reason}
-		own, err := ask.record(env.ctx, s, oversight.Queried{Query: "export", About: about, Opened: c.Open})
+		own, err := c.record(env.ctx, s)
 		if err != nil {
-			return err
+			return refused("", err)
 		}
 		draw, done := env.progress("exporting")
 		defer done()
 		return s.export(env.ctx, env.stdout, own-1, c.Open, draw) // all but its own record
 	})
+}
+
+// record puts the export on record, and gives the position of its event.
+func (c *exportCmd) record(ctx context.Context, s *system) (uint64, error) {
+	q := oversight.Queried{Query: "export", About: "all events, sealed content closed", Reason: c.Reason}
+	if !c.Open {
+		by, err := saidBy(c.By, domain.Role(cmp.Or(c.Role, string(domain.RoleAuditor))))
+		if err != nil {
+			return 0, err
+		}
+		return s.ask(ctx, by, q)
+	}
+	q.About, q.Opened = "all events, sealed content opened", true
+	a, err := s.access(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return a.record(ctx, q)
 }

@@ -37,7 +37,7 @@ func asChild() {
 	case "main":
 		main()
 	case "run":
-		os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 }
 

@@ -132,7 +132,8 @@ func (d *demo) report(to io.Writer, data string) error {
 	fmt.Fprintf(to, "  look-ups   %d allowed, %d refused; %d professionals came, %d left\n",
 		n["lookup.made"], n["lookup.refused"], n["professional.added"], n["professional.deactivated"])
 	if p := d.mostSeen(); p != nil {
-		_, err := fmt.Fprintf(to, "Try: samtykke access open --data %s --reason TEXT, then samtykke who-saw --data %s --client %s\n", data, data, p.label)
+		_, err := fmt.Fprintf(to, "Try: eval \"$(samtykke demo-login --data %s | samtykke access open --data %s --reason TEXT)\", then "+
+			"samtykke who-saw --data %s --client %s\n", data, data, data, p.label)
 		return err
 	}
 	return nil

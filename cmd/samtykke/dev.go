@@ -92,3 +92,35 @@ func (c *devClock) register(to *mux.Router, logins []login) {
 		web.Answer(w, r, http.StatusOK, shown)
 	}).Methods(http.MethodGet)
 }
+
+type loginCmd struct {
+	dataFlag
+	Role string `enum:"professional,superuser,auditor,employee,safety-manager" default:"employee" help:"Whose: of a professional, superuser, auditor, employee or safety-manager."`
+	Next bool   `help:"The one-time code after that of the moment, where that has been used: each is good once."`
+}
+
+// Run prints what the role's person in a demo signs in with.
+func (c *loginCmd) Run(env *surroundings) error {
+	logins, err := readLogins(c.Data)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(logins, func(l login) bool { return l.Role == domain.Role(c.Role) })
+	if i < 0 {
+		return usage("%s is not the data directory of a demo", c.Data)
+	}
+	w, err := realWorld(c.Data)
+	if err != nil {
+		return err
+	}
+	at := w.clock()
+	if c.Next {
+		at = at.Add(30 * time.Second)
+	}
+	code, err := totp.GenerateCode(logins[i].Secret, at)
+	if err != nil {
+		return fmt.Errorf("%s is damaged: make the demo anew", loginsFile)
+	}
+	_, err = fmt.Fprintf(env.stdout, "%s\n%s\n%s\n", logins[i].Login, logins[i].Password, code)
+	return err
+}

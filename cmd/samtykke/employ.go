@@ -13,7 +13,7 @@ type employCmd struct {
 	Role  string `required:"" enum:"auditor,employee,safety-manager" help:"What the account is for: auditor, employee or safety-manager."`
 	Name  string `required:"" placeholder:"NAME" help:"Who it is."`
 	Email string `required:"" placeholder:"ADDRESS" help:"The e-mail address; it becomes the login name."`
-	By    string `placeholder:"NAME" help:"Who gives the account; the name of the login, if not given. Only an id made from it is recorded."`
+	By    string `placeholder:"NAME" help:"Who gives the account, as you say yourself; the name of the login, if not given. Only an id made from it is recorded."`
 }
 
 // Run gives somebody of the service's own staff an account: the first one has nobody inside to ask.
@@ -21,7 +21,7 @@ func (c *employCmd) Run(env *surroundings) error {
 	as := staff.KeeperOf(domain.Role(c.Role)) // which whoever has the machine can be
 	var i desk.Invitation
 	err := c.orNew(env, func(s *system) error {
-		by, err := askFlags{By: c.By, Role: string(as)}.caller(env.ctx, s)
+		by, err := saidBy(c.By, as)
 		if err != nil {
 			return err
 		}

@@ -17,8 +17,8 @@ import (
 
 type evidenceCmd struct {
 	dataFlag
-	By           string `placeholder:"NAME" help:"Who asks; the name of the login, if not given. Only an id made from it is recorded."`
-	Role         string `enum:"auditor,employee" default:"auditor" help:"What the one who asks acts as: auditor or employee."`
+	By           string `placeholder:"NAME" help:"Who asks, as you say yourself; the name of the login, if not given. Only an id made from it is recorded."`
+	Role         string `enum:"auditor,employee" default:"auditor" help:"What you say that you act as: auditor or employee."`
 	Reason       string `default:"the data processing agreement" help:"Why; recorded with the query. Names of people do not belong here."`
 	Organisation string `required:"" placeholder:"NAME" help:"Whose report it is, by name or id."`
 	From         string `required:"" placeholder:"DATE" help:"The period's first day."`
@@ -63,17 +63,16 @@ func (c *evidenceCmd) Run(env *surroundings) error {
 
 // report puts the question on record, and makes the report of what stands before it.
 func (c *evidenceCmd) report(env *surroundings, s *system, ask evidence.Ask) (evidence.Report, error) {
-	by := askFlags{By: c.By, Role: c.Role, Reason: c.Reason}
-	caller, err := by.caller(env.ctx, s)
+	by, err := saidBy(c.By, domain.Role(c.Role))
 	if err != nil {
 		return evidence.Report{}, err
 	}
-	if ask.Organisation, err = s.auditor(caller).FindOrganisation(env.ctx, c.Reason, c.Organisation); err != nil {
+	if ask.Organisation, err = s.auditor(by).FindOrganisation(env.ctx, c.Reason, c.Organisation); err != nil {
 		return evidence.Report{}, refused("--organisation: ", err)
 	}
 	ask.Rules = s.rules
 	about := fmt.Sprintf("organisation %s, from %s, to %s", ask.Organisation, instant(ask.From), instant(ask.To))
-	own, err := by.record(env.ctx, s, oversight.Queried{Query: "evidence", About: about})
+	own, err := s.ask(env.ctx, by, oversight.Queried{Query: "evidence", About: about, Reason: c.Reason})
 	if err != nil {
 		return evidence.Report{}, err
 	}

@@ -1,21 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
-	"samtykke/adapters/desk"
 	"samtykke/adapters/disk"
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/signin"
@@ -210,55 +204,26 @@ type incidentCmd struct {
 type incidentShowCmd struct {
 	dataFlag
 	Access string `required:"" placeholder:"ID" help:"The access to addresses, by the id that its opening gave."`
-	Login  string `required:"" placeholder:"ADDRESS" help:"Of whoever opened it. Password and one-time code are read from standard input, a line each."`
 }
 
-// Run prints the file to whoever opened the access and shows that by password and one-time code. That it is shown is on record first.
+// Help is shown below the options.
+func (c *incidentShowCmd) Help() string { return signInHelp }
+
+// Run prints the file of an access that is open to whoever opened it. That it is shown is on record first.
 func (c *incidentShowCmd) Run(env *surroundings) error {
-	if file := int(os.Stdin.Fd()); term.IsTerminal(file) {
-		return c.show(env, func(what string) (string, error) {
-			fmt.Fprintf(env.stderr, "%s: ", what)
-			b, err := term.ReadPassword(file)
-			fmt.Fprintln(env.stderr)
-			return string(b), err
-		})
-	}
-	lines := bufio.NewScanner(os.Stdin)
-	return c.show(env, func(string) (string, error) {
-		lines.Scan()
-		return lines.Text(), lines.Err()
-	})
-}
-
-func (c *incidentShowCmd) show(env *surroundings, ask func(what string) (string, error)) error {
 	id, err := domain.ParseID(c.Access)
 	if err != nil {
 		return usage("--access is the id of an access")
 	}
-	password, err := ask("Password")
-	if err != nil {
-		return err
-	}
-	oneTime, err := ask("One-time code")
-	if err != nil {
-		return err
-	}
-	return c.with(env, func(s *system) error {
-		return refused("", s.showIncident(env.ctx, env.stdout, id, c.Login, password, strings.TrimSpace(oneTime)))
-	})
+	return c.as(env, func(s *system, by ledger.Caller) error { return s.showIncident(env.ctx, env.stdout, id, by) })
 }
 
-// showIncident prints the file of an access that is open, to whoever opened it.
-func (s *system) showIncident(ctx context.Context, to io.Writer, id domain.ID, login, password, oneTime string) error {
+func (s *system) showIncident(ctx context.Context, to io.Writer, id domain.ID, by ledger.Caller) error {
 	if err := newIncidents(s).tend(ctx); err != nil {
 		return err
 	}
-	session, err := s.desk.SignIn(ctx, login, password, oneTime)
-	if err != nil {
-		return err
-	}
 	used := oversight.AccessUsed{What: "incident show", About: "all addresses kept so far"}
-	if err := s.desk.UseAccess(ctx, desk.CallerOf(&session), id, used); err != nil {
+	if err := s.desk.UseAccess(ctx, by, id, used); err != nil {
 		return err
 	}
 	f, err := s.disk.OpenRead(incidentDir + "/" + id.String())

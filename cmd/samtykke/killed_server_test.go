@@ -218,7 +218,7 @@ type household struct {
 func newHousehold(t *testing.T) *household {
 	h := &household{t: t, dir: filepath.Join(t.TempDir(), "demo")}
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"demo", "--data", h.dir, "--clients", "20", "--weeks", "4"}, &out, &out); code != 0 {
+	if code := run(t.Context(), []string{"demo", "--data", h.dir, "--clients", "20", "--weeks", "4"}, nil, &out, &out); code != 0 {
 		t.Fatalf("no demo: %d, %s", code, &out)
 	}
 	logins, err := readLogins(h.dir)
@@ -403,7 +403,7 @@ func TestKilledServer(t *testing.T) {
 	}
 	h.check()
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"verify", "--data", h.dir}, &out, &out); code != 0 {
+	if code := run(t.Context(), []string{"verify", "--data", h.dir}, nil, &out, &out); code != 0 {
 		t.Errorf("verify: %d, %s", code, &out)
 	}
 }

@@ -3,11 +3,12 @@
 //	samtykke serve         serves clients, professionals and auditors over HTTP
 //	samtykke employ        gives an auditor or employee of the service an account
 //	samtykke demo          fills a new data directory with clients who live through months of the service
+//	samtykke demo-login    prints what somebody in a demo signs in with now
 //	samtykke who-saw       replays who saw what
 //	samtykke why           tells which act and which rule led to an event
 //	samtykke state         tells a client's state at an instant, with the reason
 //	samtykke evidence      shows the data processing agreement clause by clause, with figures from the ledger
-//	samtykke access        opens, lists, closes and reviews exceptional access to what is sealed
+//	samtykke access        opens, resumes, lists, closes and reviews exceptional access to what is sealed
 //	samtykke verify        checks the files and replays the ledger against its laws; it writes nothing
 //	samtykke checkpoint    prints the newest signed checkpoint
 //	samtykke prove         prints a proof that an event is in the ledger
@@ -31,9 +32,11 @@
 //
 // # What is sealed
 //
-// who-saw, why, state and export --open show what is sealed, and run only under an exceptional access that the same person has open
-// (samtykke access open); each use is recorded before it is done. Without one they end with code 2. Of the others, evidence shows the
-// organisation's own name; none shows anything else that is sealed.
+// who-saw, why, state and export --open show what is sealed, and run only under an exceptional access to production: samtykke access open
+// takes the login, password and one-time code of an employee's account, and prints a capability that they read from the environment
+// variable SAMTYKKE_ACCESS. Each use is recorded before it is done, as the act of whoever opened. Without one, or with one that opens
+// nothing, they end with code 2. access close, access review and incident show take the same sign-in. Of the others, evidence shows the
+// organisation's own name; none shows anything else that is sealed. Who gives those commands is what the person says of oneself.
 //
 // Answers go to standard output; progress and errors to standard error. Progress is shown on a terminal only.
 package main
@@ -67,11 +70,12 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Serve clients, professionals and auditors over HTTP."`
 	Employ   employCmd   `cmd:"" help:"Give an auditor or employee of the service an account, by an invitation in two parts."`
 	Demo     demoCmd     `cmd:"" help:"Fill a new data directory: clients live through weeks of the service, over the real command path."`
+	Login    loginCmd    `cmd:"" name:"demo-login" help:"Print login, password and one-time code of the moment of somebody in a demo, a line each, as other commands ask for them."`
 	WhoSaw   whoSawCmd   `cmd:"" help:"Replay who saw what: every look-up and every refused attempt, in order. Takes an exceptional access."`
 	Why      whyCmd      `cmd:"" help:"Tell which act and which rule led to an event. Takes an exceptional access."`
 	State    stateCmd    `cmd:"" help:"Tell a client's state at an instant, with the reason. Takes an exceptional access."`
 	Evidence evidenceCmd `cmd:"" help:"Show the data processing agreement clause by clause, with figures from the ledger."`
-	Access   accessCmd   `cmd:"" help:"Open, list, close and review exceptional access to what is sealed."`
+	Access   accessCmd   `cmd:"" help:"Open, resume, list, close and review exceptional access to what is sealed."`
 	Verify   verifyCmd   `cmd:"" help:"Read every byte, hold it against the checkpoints and replay it against the laws; write nothing. Shows nothing sealed, and takes no access."`
 	Rebuild  rebuildCmd  `cmd:"" help:"Fold all views anew from the first event and compare them with those kept up. Shows nothing sealed, and takes no access."`
 	Export   exportCmd   `cmd:"" help:"Print all events in order as JSON lines. What is sealed stays closed, and it takes no access, without --open."`
@@ -90,11 +94,11 @@ type cli struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is main with its surroundings as arguments.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	left := -1
 	parser, err := kong.New(new(cli),
 		kong.Name("samtykke"),
@@ -117,7 +121,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "samtykke: %v\nRun samtykke --help for what there is.\n", err)
 		return exitUsage
 	}
-	err = line.Run(&surroundings{ctx: ctx, stdout: stdout, stderr: stderr})
+	err = line.Run(&surroundings{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr})
 	if wrong, ok := errors.AsType[usageError](err); ok {
 		fmt.Fprintf(stderr, "samtykke: %v\n", wrong)
 		return exitUsage
@@ -149,5 +153,6 @@ func usage(format string, args ...any) error { return usageError(fmt.Sprintf(for
 // surroundings are what a command runs in.
 type surroundings struct {
 	ctx            context.Context
+	stdin          io.Reader
 	stdout, stderr io.Writer
 }

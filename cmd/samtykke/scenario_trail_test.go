@@ -28,10 +28,7 @@ var trailSteps = []step{
 	{re(`employee ` + who + ` exports everything opened`), func(st *stage, m []string) error {
 		by := st.serving(m[1], domain.RoleEmployee)
 		q := oversight.Queried{Query: "export", About: "all events, sealed content opened", Reason: "an error", Opened: true}
-		if err := st.sys.use(context.Background(), by, q.Query, q.About); err != nil {
-			return err
-		}
-		_, err := st.sys.ask(context.Background(), by, q)
+		_, err := openAccess{st.sys, st.lastAccess(), by}.record(context.Background(), q)
 		return err
 	}},
 	{re(`(employee|safety-manager) ` + who + ` closes the access`), func(st *stage, m []string) error {
