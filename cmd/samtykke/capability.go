@@ -26,9 +26,8 @@ import (
 // accessVariable names the environment variable that holds a capability.
 const accessVariable = "SAMTYKKE_ACCESS"
 
-// howToOpen says how a capability is come by.
-const howToOpen = "this opens what is sealed, and takes an exceptional access that you have open yourself: " +
-	`eval "$(samtykke access open --data DIR --reason TEXT --hours N)"`
+// howToOpen is how a capability is come by.
+const howToOpen = `eval "$(samtykke access open --data DIR --reason TEXT --hours N)"`
 
 // capability is what shows that somebody opened an access while the password set at that version held.
 func (s *system) capability(id domain.ID, credentials uint64) (string, error) {
@@ -59,7 +58,7 @@ func (s *system) handOut(env *surroundings, data string, id domain.ID, a oversig
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stderr, "Open until %s, for whoever has the line export %s=… in the environment. Every use is recorded as yours.\n"+
+	fmt.Fprintf(env.stderr, "Open until %s. Every use is recorded as yours. Commands that use it read %s from the environment.\n"+
 		"Close it with: samtykke access close --data %s %s\n", instant(a.Until), accessVariable, data, id)
 	_, err = fmt.Fprintf(env.stdout, "export %s=%s\n", accessVariable, c)
 	return err
@@ -76,9 +75,9 @@ type openAccess struct {
 func (s *system) access(ctx context.Context) (openAccess, error) {
 	given := os.Getenv(accessVariable)
 	if given == "" {
-		return openAccess{}, usage("%s", howToOpen)
+		return openAccess{}, usage("this opens what is sealed, and takes an exceptional access that you have open yourself: %s", howToOpen)
 	}
-	nothing := usage("what %s holds opens nothing: it is wrong, or the access has ended; %s", accessVariable, howToOpen)
+	nothing := usage("what %s holds is wrong, or the access has ended: open one with %s", accessVariable, howToOpen)
 	text, _, _ := strings.Cut(given, ".")
 	id, err := domain.ParseID(text)
 	if err != nil {

@@ -31,12 +31,13 @@ label=$(sed -n 's/.*--client //p' "$said")
 
 # What is sealed is opened under an exceptional access only, by whoever opened it and signed in for it. Here the employee of the demo does,
 # whose login, password and one-time code the demo knows.
-opened=$("$samtykke" demo-login --data "$data" | say access open --data "$data" --reason 'A tour of the demo.' --hours 1) || {
+printf '\n$ samtykke demo-login --data %s | samtykke access open --data %s --reason "A tour of the demo." --hours 1\n' "$data" "$data"
+opened=$("$samtykke" demo-login --data "$data" | "$samtykke" access open --data "$data" --reason 'A tour of the demo.' --hours 1) || {
 	echo 'A one-time code is good once: if this is the second tour within a minute, wait for the next.' >&2
 	exit 1
 }
-printf '%s\n' "$opened" | sed 's/\(SAMTYKKE_ACCESS=[^.]*\)\..*/\1.(and the secret)/'
-eval "$(printf '%s\n' "$opened" | sed -n '/^export /p')"
+printf '%s.(a secret)\n' "${opened%%.*}"
+eval "$opened"
 leave() {
 	"$samtykke" demo-login --data "$data" --next | say access close --data "$data" "${SAMTYKKE_ACCESS%%.*}"
 }
