@@ -285,7 +285,7 @@ func TestCapability(t *testing.T) {
 	refuses("in capitals", strings.ToUpper(one))
 	for _, i := range []int{0, len(id), len(id) + 1, len(one) - 1} {
 		bent := []byte(one)
-		bent[i] = "0A"[map[bool]int{true: 1}[bent[i] == '0']]
+		bent[i] ^= 1
 		refuses("bent", string(bent))
 	}
 	refuses("longer", one+"A")
@@ -324,10 +324,11 @@ func TestCapability(t *testing.T) {
 func TestWhoIsAsked(t *testing.T) {
 	in := strings.NewReader("drift@example.org\r\nen lang tur\n123 456\nwhat follows")
 	env := &surroundings{ctx: context.Background(), stdin: in}
-	if got, err := env.askWho(); err != nil || got != (typed{"drift@example.org", "en lang tur", "123 456"}) || in.Len() != len("what follows") {
-		t.Errorf("read are %d lines' worth, %d left, %v", len(got.login+got.password+got.oneTime), in.Len(), err)
+	got, err := env.askWho()
+	if want := (typed{"drift@example.org", "en lang tur", "123 456"}); err != nil || got != want || in.Len() != len("what follows") {
+		t.Errorf("what is read differs, or %d bytes are left, %v", in.Len(), err)
 	}
-	for what, given := range map[string]string{"two lines": "a\nb\n", "nothing": "", "a line without end": strings.Repeat("x", 1<<20)} {
+	for what, given := range map[string]string{"two lines": "a\nb\n", "nothing": "", "without end": strings.Repeat("x", 1<<20)} {
 		if _, err := (&surroundings{stdin: strings.NewReader(given)}).askWho(); err == nil || strings.Contains(err.Error(), "xx") {
 			t.Errorf("%s: %v", what, err)
 		}
