@@ -54,6 +54,7 @@ const (
 	RoleSystem       Role = "system"   // time passing
 
 	RoleSafetyManager Role = "safety-manager" // reviews what the processor's staff did
+	RoleToolManager   Role = "tool-manager"   // reads group data on behalf of Helsenorge, and nothing else
 )
 
 // A Text names the wording that was shown when somebody acted.

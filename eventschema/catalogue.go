@@ -39,6 +39,7 @@ import (
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 )
 
 // An Owner is whose key an event is sealed under.
@@ -72,6 +73,7 @@ const (
 	FeedbackStream     Category = "feedback"
 	StaffStream        Category = "staff"
 	AccessStream       Category = "access"
+	StatisticsStream   Category = "statistics" // one, of ServiceID
 )
 
 // Stream gives the name of the stream of that kind and id.
@@ -182,6 +184,7 @@ var rows = []Row{
 	sealed[organisation.RetentionAgreed](OrganisationStream, KeyOrganisation, "organisation.retention-agreed", 1),
 	open[organisation.NamesHidden](OrganisationStream, "organisation.names-hidden", 1),
 	open[organisation.AccessReviewed](OrganisationStream, "organisation.access-reviewed", 1),
+	open[organisation.HelsenorgeSet](OrganisationStream, "organisation.helsenorge-set", 1),
 
 	open[oversight.LookUpRefused](RefusedStream, "lookup.refused", 1),
 	open[oversight.Queried](OversightStream, "oversight.queried", 1),
@@ -192,6 +195,8 @@ var rows = []Row{
 	open[oversight.AccessUsed](AccessStream, "access.used", 1),
 	open[oversight.AccessClosed](AccessStream, "access.closed", 1),
 	open[oversight.AccessReviewed](AccessStream, "access.reviewed", 1),
+
+	open[statistics.Released](StatisticsStream, "statistics.released", 1),
 
 	open[staff.Employed](StaffStream, "staff.employed", 1),
 	sealed[staff.Named](StaffStream, KeyStaff, "staff.named", 1),

@@ -19,6 +19,7 @@ import (
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 )
 
 // parseDir parses the package's files, tests left out.
@@ -109,6 +110,8 @@ func TestEvolveTotal(t *testing.T) {
 				oversight.Evolve(oversight.State{}, oversight.Event{Body: b})
 			case staff.Body:
 				staff.Evolve(staff.State{}, staff.Event{Body: b})
+			case statistics.Body:
+				statistics.Evolve(statistics.State{}, statistics.Event{Body: b})
 			default:
 				t.Errorf("%T is folded by no package", b)
 			}

@@ -8,6 +8,7 @@ import (
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 )
 
 // canary stands in every text of a sample that somebody could have typed: where it turns up, content has leaked.
@@ -85,6 +86,7 @@ var samples = []any{
 	organisation.RetentionAgreed{Months: 24, Reason: "canary: instruction of the controller"},
 	organisation.NamesHidden{Hidden: true},
 	organisation.AccessReviewed{},
+	organisation.HelsenorgeSet{By: true},
 
 	oversight.LookUpRefused{
 		Client: id(0xc1), Handle: id(0x8a), Purpose: client.Effect, Kinds: someKinds, Reason: client.NotShared,
@@ -97,6 +99,11 @@ var samples = []any{
 	oversight.AccessUsed{What: "export", About: "canary-period"},
 	oversight.AccessClosed{},
 	oversight.AccessReviewed{Outcome: client.InOrder, Note: "canary: the error was found and mended"},
+
+	statistics.Released{
+		Specification: "quarterly", Version: 1, Period: "2026Q3", Position: 7,
+		Tables: statistics.Hash{0xde, 0xad, 31: 0xef}, Package: statistics.Hash{0xbe, 0xef, 31: 0x01},
+	},
 
 	staff.Employed{Account: id(0xf2), Role: domain.RoleAuditor},
 	staff.Named{Name: "canary Revisor", Email: "canary@revisjon.example"},

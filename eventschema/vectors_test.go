@@ -24,6 +24,7 @@ import (
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 )
 
 var golden = flag.Bool("golden", false, "write the vectors that are missing, and the schemas")
@@ -86,8 +87,8 @@ func sampleFact(body any) Fact {
 		f.Act.Role = domain.RoleSuperuser
 	case organisation.ProfessionalKeyDestroyed:
 		f.Act, f.Rule, f.Subject = domain.Act{At: at, Role: domain.RoleSystem}, rules.General, id(0x01)
-	case organisation.Registered, organisation.ContactRecorded, journal.CorrectionMade, oversight.AccessOpened, oversight.AccessUsed,
-		oversight.AccessClosed:
+	case organisation.Registered, organisation.ContactRecorded, organisation.HelsenorgeSet, journal.CorrectionMade, oversight.AccessOpened,
+		oversight.AccessUsed, oversight.AccessClosed, statistics.Released:
 		f.Act = domain.Act{At: at, Actor: id(0xe1), Role: domain.RoleEmployee, Session: id(0x5e)}
 		f.Rule = rules.General
 		if row.Category == OrganisationStream {
@@ -127,6 +128,8 @@ func sampleFact(body any) Fact {
 		}
 	case StaffStream:
 		f.Rule, f.Subject = rules.General, id(0xf2)
+	case StatisticsStream:
+		f.Rule, f.Subject = statistics.Quarterly.Rule, ServiceID
 	}
 	return f
 }

@@ -32,6 +32,7 @@ import (
 	"samtykke/domain/client"
 	"samtykke/domain/organisation"
 	"samtykke/domain/rules"
+	"samtykke/domain/statistics"
 	"samtykke/eventschema"
 )
 
@@ -80,6 +81,8 @@ type Views struct {
 	Accesses      View[Access]
 	Organisations View[Trail]
 	Times         View[Times]
+	Contributions View[statistics.Contribution]
+	Offices       View[Office]
 }
 
 // All gives the views.
@@ -100,6 +103,8 @@ func All(books rules.Books) Views {
 		Accesses:      accesses,
 		Organisations: organisations,
 		Times:         times,
+		Contributions: contributions,
+		Offices:       offices,
 	}
 }
 
@@ -120,6 +125,8 @@ func (v Views) Each(f func(Fold)) {
 	f(fold(v.Accesses))
 	f(fold(v.Organisations))
 	f(fold(v.Times))
+	f(fold(v.Contributions))
+	f(fold(v.Offices))
 }
 
 // Erased tells whose key a fact is the end of.

@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -36,6 +37,7 @@ import (
 	"samtykke/adapters/ledger"
 	"samtykke/domain"
 	"samtykke/domain/rules"
+	"samtykke/domain/statistics"
 	"samtykke/eventschema"
 	"samtykke/projections"
 )
@@ -59,7 +61,10 @@ type Keeper struct {
 	Organisations *Table[projections.Trail]
 	Times         *Table[projections.Times]
 
-	registrations *sealedTable
+	Offices *Table[projections.Office]
+
+	registrations *sealedTable[projections.Registrations]
+	contributions *sealedTable[statistics.Contribution]
 	ledger        *ledger.Ledger
 	books         rules.Books
 
@@ -80,9 +85,9 @@ func NewKeeper(l *ledger.Ledger, books rules.Books) *Keeper {
 		Audit: newTable(v.Audit), Codes: newTable(v.Codes), Handles: newTable(v.Handles),
 		Accounts: newTable(v.Accounts), Invitations: newTable(v.Invitations),
 		Erasures: newTable(v.Erasures), Reviews: newTable(v.Reviews), Accesses: newTable(v.Accesses),
-		Organisations: newTable(v.Organisations), Times: newTable(v.Times),
-		registrations: newSealedTable(v.Registrations),
-		ledger:        l, books: books, moved: make(chan struct{}),
+		Organisations: newTable(v.Organisations), Times: newTable(v.Times), Offices: newTable(v.Offices),
+		registrations: newSealedTable(v.Registrations), contributions: newSealedTable(v.Contributions),
+		ledger: l, books: books, moved: make(chan struct{}),
 	}
 }
 
@@ -101,7 +106,7 @@ type table interface {
 func (k *Keeper) tables() []table {
 	return []table{
 		k.Caseload, k.Due, k.Idle, k.registrations, k.Access, k.Audit, k.Codes, k.Handles, k.Accounts, k.Invitations, k.Erasures, k.Reviews, k.Accesses,
-		k.Organisations, k.Times,
+		k.Organisations, k.Times, k.contributions, k.Offices,
 	}
 }
 
@@ -200,6 +205,7 @@ func (k *Keeper) fold(f *eventschema.Fact, keys eventschema.Keys) error {
 	k.Accesses.apply(f)
 	k.Organisations.apply(f)
 	k.Times.apply(f)
+	k.Offices.apply(f)
 	if f.Closed != nil && f.Category != eventschema.JournalStream && f.Category != eventschema.StaffStream {
 		return nil // of sealed events, the views that open want the journal's and those of accounts only
 	}
@@ -209,7 +215,7 @@ func (k *Keeper) fold(f *eventschema.Fact, keys eventschema.Keys) error {
 	k.Idle.apply(f)
 	k.Accounts.apply(f)
 	k.Invitations.apply(f)
-	err := k.registrations.apply(f, keys)
+	err := errors.Join(k.registrations.apply(f, keys), k.contributions.apply(f, keys))
 	if _, ok := projections.Erased(f); ok {
 		for _, t := range k.tables() {
 			t.drop(f)
@@ -237,10 +243,18 @@ type batch struct {
 const batchSize = 1024
 
 // CatchUp folds everything up to the ledger's present end, decoding on all cores.
-func (k *Keeper) CatchUp(ctx context.Context) (err error) {
+func (k *Keeper) CatchUp(ctx context.Context) error {
 	head, err := k.ledger.Store.Head(ctx)
-	if err != nil || head <= k.Cursor() {
+	if err != nil {
 		return err
+	}
+	return k.CatchUpTo(ctx, head)
+}
+
+// CatchUpTo folds everything up to a position that the ledger has reached: how the views stood then, but for what was erased since.
+func (k *Keeper) CatchUpTo(ctx context.Context, head ledger.Position) error {
+	if head <= k.Cursor() {
+		return nil
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -323,7 +337,7 @@ func (k *Keeper) foldAll(facts []eventschema.Fact, keys eventschema.Keys) error 
 		}
 		at = facts[i].Position
 	}
-	if err := k.registrations.flush(keys); err != nil {
+	if err := errors.Join(k.registrations.flush(keys), k.contributions.flush(keys)); err != nil {
 		return err
 	}
 	if at > k.Cursor() {
@@ -363,8 +377,10 @@ func (k *Keeper) differences(ctx context.Context, again *Keeper) ([]string, erro
 	diffs = append(diffs, differ(k.Accesses, again.Accesses)...)
 	diffs = append(diffs, differ(k.Organisations, again.Organisations)...)
 	diffs = append(diffs, differ(k.Times, again.Times)...)
-	sealed, err := k.registrations.differ(again.registrations, keys)
-	return append(diffs, sealed...), err
+	diffs = append(diffs, differ(k.Offices, again.Offices)...)
+	registered, err := k.registrations.differ(again.registrations, keys)
+	contributed, errC := k.contributions.differ(again.contributions, keys)
+	return slices.Concat(diffs, registered, contributed), errors.Join(err, errC)
 }
 
 func differ[V any](a, b *Table[V]) []string {
@@ -445,14 +461,14 @@ func (k *Keeper) Load(ctx context.Context, d disk.Disk) error {
 			return errors.Join(ErrNoSnapshot, err)
 		}
 	}
-	if err := fresh.registrations.dropGone(ctx, k.ledger.Keys); err != nil {
+	if err := errors.Join(fresh.registrations.dropGone(ctx, k.ledger.Keys), fresh.contributions.dropGone(ctx, k.ledger.Keys)); err != nil {
 		return err
 	}
 	k.Caseload, k.Due, k.Idle, k.registrations = fresh.Caseload, fresh.Due, fresh.Idle, fresh.registrations
 	k.Access, k.Audit, k.Codes, k.Handles = fresh.Access, fresh.Audit, fresh.Codes, fresh.Handles
 	k.Accounts, k.Invitations, k.Erasures = fresh.Accounts, fresh.Invitations, fresh.Erasures
 	k.Reviews, k.Accesses = fresh.Reviews, fresh.Accesses
-	k.Organisations, k.Times = fresh.Organisations, fresh.Times
+	k.Organisations, k.Times, k.Offices, k.contributions = fresh.Organisations, fresh.Times, fresh.Offices, fresh.contributions
 	k.cursor = dec.cursor
 	return nil
 }

@@ -12,36 +12,42 @@ import (
 	"samtykke/projections"
 )
 
-// sealedTable holds the documents of registrations, each under its client's key. Only while facts are folded is a
+// sealedTable holds the documents of a view that is sealed always, each under its client's key. Only while facts are folded is a
 // document open; flush seals it again before anybody can read the table.
-type sealedTable struct {
-	view projections.View[projections.Registrations]
+type sealedTable[V any] struct {
+	view projections.View[V]
 
-	open map[domain.ID]entry[projections.Registrations] // being folded; owned by the keeper's folding
+	open map[domain.ID]opened[V] // being folded; owned by the keeper's folding
 
 	mu   sync.RWMutex
 	docs map[domain.ID]sealedDoc
 }
 
+// opened is a document while it is folded, and where the last fact stands in the ledger and in its stream.
+type opened[V any] struct {
+	at, version uint64
+	doc         V
+}
+
 // sealedDoc is a document at rest. What stands beside the ciphertext tells nothing about the client.
 type sealedDoc struct {
 	At      uint64 // position of the last fact folded in
-	Version uint64 // journal version
+	Version uint64 // of that fact in its stream: of registrations, the journal version
 	Bytes   []byte
 }
 
-func newSealedTable(v projections.View[projections.Registrations]) *sealedTable {
-	return &sealedTable{view: v, open: map[domain.ID]entry[projections.Registrations]{}, docs: map[domain.ID]sealedDoc{}}
+func newSealedTable[V any](v projections.View[V]) *sealedTable[V] {
+	return &sealedTable[V]{view: v, open: map[domain.ID]opened[V]{}, docs: map[domain.ID]sealedDoc{}}
 }
 
-func (t *sealedTable) get(id domain.ID) sealedDoc {
+func (t *sealedTable[V]) get(id domain.ID) sealedDoc {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.docs[id]
 }
 
 // apply folds a fact into its document, opened from the table where it is not open already.
-func (t *sealedTable) apply(f *projections.Fact, keys eventschema.Keys) error {
+func (t *sealedTable[V]) apply(f *projections.Fact, keys eventschema.Keys) error {
 	id, ok := t.view.Key(f)
 	if !ok {
 		return nil
@@ -56,13 +62,13 @@ func (t *sealedTable) apply(f *projections.Fact, keys eventschema.Keys) error {
 		}
 	}
 	if f.Position > e.at {
-		t.open[id] = entry[projections.Registrations]{at: f.Position, doc: t.view.Apply(e.doc, f)}
+		t.open[id] = opened[V]{f.Position, f.Version, t.view.Apply(e.doc, f)}
 	}
 	return nil
 }
 
 // drop leaves out the document that goes with the fact, if one does.
-func (t *sealedTable) drop(f *projections.Fact) {
+func (t *sealedTable[V]) drop(f *projections.Fact) {
 	if id, ok := t.view.Drops(f); ok {
 		delete(t.open, id)
 		t.mu.Lock()
@@ -72,7 +78,7 @@ func (t *sealedTable) drop(f *projections.Fact) {
 }
 
 // flush seals what is open and puts it in the table. Where the key is gone, so is the document.
-func (t *sealedTable) flush(keys eventschema.Keys) error {
+func (t *sealedTable[V]) flush(keys eventschema.Keys) error {
 	for id, e := range t.open {
 		d, err := t.seal(id, e, keys)
 		if err != nil && !errors.Is(err, eventschema.ErrGone) {
@@ -90,29 +96,29 @@ func (t *sealedTable) flush(keys eventschema.Keys) error {
 	return nil
 }
 
-func (t *sealedTable) seal(id domain.ID, e entry[projections.Registrations], keys eventschema.Keys) (sealedDoc, error) {
+func (t *sealedTable[V]) seal(id domain.ID, e opened[V], keys eventschema.Keys) (sealedDoc, error) {
 	plain, err := eventschema.Marshal(e.doc)
 	if err != nil {
 		return sealedDoc{}, err
 	}
 	b, err := keys.Seal(clientKey(id), plain, place(t.view.Name, t.view.Version, id))
-	return sealedDoc{e.at, e.doc.Version, b}, err
+	return sealedDoc{e.at, e.version, b}, err
 }
 
 // unseal opens a document; of one that does not exist it gives the empty one.
-func (t *sealedTable) unseal(id domain.ID, d sealedDoc, keys eventschema.Keys) (r projections.Registrations, err error) {
+func (t *sealedTable[V]) unseal(id domain.ID, d sealedDoc, keys eventschema.Keys) (v V, err error) {
 	if d.Bytes == nil {
-		return r, nil
+		return v, nil
 	}
 	plain, err := keys.Open(clientKey(id), d.Bytes, place(t.view.Name, t.view.Version, id))
 	if err != nil {
-		return r, err
+		return v, err
 	}
-	return r, eventschema.Unmarshal(plain, &r)
+	return v, eventschema.Unmarshal(plain, &v)
 }
 
 // dropGone leaves out the documents whose key is gone.
-func (t *sealedTable) dropGone(ctx context.Context, keys keyring.Keyring) error {
+func (t *sealedTable[V]) dropGone(ctx context.Context, keys keyring.Keyring) error {
 	for id := range t.docs {
 		_, err := keys.Sealer(ctx, keyring.Owner{Kind: keyring.Client, ID: id})
 		if errors.Is(err, keyring.ErrDestroyed) {
@@ -125,7 +131,7 @@ func (t *sealedTable) dropGone(ctx context.Context, keys keyring.Keyring) error 
 }
 
 // differ compares two tables as they can be read now: a document whose key is gone counts as none.
-func (t *sealedTable) differ(other *sealedTable, keys eventschema.Keys) ([]string, error) {
+func (t *sealedTable[V]) differ(other *sealedTable[V], keys eventschema.Keys) ([]string, error) {
 	var diffs []string
 	for id := range t.docs {
 		a, err := t.unseal(id, t.docs[id], keys)

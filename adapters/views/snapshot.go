@@ -212,9 +212,9 @@ func (t *Table[V]) load(d *decoder, keys eventschema.Keys) error {
 	return err
 }
 
-func (t *sealedTable) name() (string, int) { return t.view.Name, t.view.Version }
+func (t *sealedTable[V]) name() (string, int) { return t.view.Name, t.view.Version }
 
-func (t *sealedTable) save(e *encoder, _ eventschema.Keys) error {
+func (t *sealedTable[V]) save(e *encoder, _ eventschema.Keys) error {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	e.view(t.view.Name, t.view.Version, len(t.docs))
@@ -228,7 +228,7 @@ func (t *sealedTable) save(e *encoder, _ eventschema.Keys) error {
 	return nil
 }
 
-func (t *sealedTable) load(d *decoder, _ eventschema.Keys) error {
+func (t *sealedTable[V]) load(d *decoder, _ eventschema.Keys) error {
 	n, err := d.view(t.view.Name, t.view.Version)
 	for ; err == nil && n > 0; n-- {
 		var doc sealedDoc

@@ -26,6 +26,7 @@ import (
 	"samtykke/domain/journal"
 	"samtykke/domain/organisation"
 	"samtykke/domain/rules"
+	"samtykke/domain/statistics"
 	"samtykke/eventschema"
 	"samtykke/projections"
 )
@@ -180,6 +181,12 @@ func (h *house) foldsAgree(k *views.Keeper) {
 			got = documents(k.Organisations)
 		case "times":
 			got = documents(k.Times)
+		case "offices":
+			got = documents(k.Offices)
+		case "contributions":
+			got = map[domain.ID]any{}
+			_, pop := k.Population(context.Background())
+			h.must(pop.Each(func(id domain.ID, c statistics.Contribution) { got[id] = c }))
 		case "registrations":
 			h.registrationsAgree(k, want)
 			return

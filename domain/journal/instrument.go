@@ -39,18 +39,25 @@ type Form struct {
 	Bands          []Band
 	Safety         int
 	Difficulty     bool // has a question on difficulty, 0 to 3, outside the score
+	Reliable       int  // points by which a sum has to change before that is more than the form's own uncertainty; 0: no limit is published
 	Source         string
 }
 
 // Forms are the instruments the ledger takes. Their item texts are data of the pages and are not here.
+//
+// A change is reliable by the index of Jacobson and Truax (1991): 1.96 times the standard error of a difference, SD × √2 ×
+// √(1 − reliability), and the next whole point above. The limits are those that NHS Talking Therapies (IAPT) uses and publishes: NHS
+// Talking Therapies for anxiety and depression manual; Gyani, Shafran, Layard, Clark: Enhancing recovery rates: lessons from year one
+// of IAPT, Behaviour Research and Therapy 51 (2013) 597-606. Other samples give other limits: Bischoff et al. (2020) come to 6 for
+// the GAD-7.
 var Forms = map[Instrument]Form{
 	PHQ9: {
-		Items: 9, Highest: 3, Safety: 9, Difficulty: true,
+		Items: 9, Highest: 3, Safety: 9, Difficulty: true, Reliable: 6,
 		Bands:  []Band{{0, Minimal}, {5, Mild}, {10, Moderate}, {15, ModeratelySevere}, {20, Severe}},
 		Source: "Kroenke, Spitzer, Williams 2001: cut-offs 5, 10, 15, 20; item 9 asks about thoughts of death or self-harm.",
 	},
 	GAD7: {
-		Items: 7, Highest: 3, Difficulty: true,
+		Items: 7, Highest: 3, Difficulty: true, Reliable: 4,
 		Bands:  []Band{{0, Minimal}, {5, Mild}, {10, Moderate}, {15, Severe}},
 		Source: "Spitzer, Kroenke, Williams, Löwe 2006: cut-offs 5, 10, 15.",
 	},

@@ -102,6 +102,9 @@ type RetentionAgreed struct {
 // NamesHidden: whether clients see who looked without the name.
 type NamesHidden struct{ Hidden bool }
 
+// HelsenorgeSet: whether the organisation's clients come by Helsenorge. Statistics are told for those together, too.
+type HelsenorgeSet struct{ By bool }
+
 // AccessReviewed: a superuser went through the list of professionals and found it right.
 type AccessReviewed struct{}
 
@@ -114,6 +117,7 @@ type ProfessionalKeyDestroyed struct{ Professional domain.ID }
 func (RetentionAgreed) fact()          {}
 func (NamesHidden) fact()              {}
 func (AccessReviewed) fact()           {}
+func (HelsenorgeSet) fact()            {}
 func (ProfessionalErased) fact()       {}
 func (ProfessionalKeyDestroyed) fact() {}
 
@@ -144,6 +148,7 @@ type State struct {
 	Members      map[domain.ID]Member
 	Retention    int // months; 0: none agreed
 	NamesHidden  bool
+	Helsenorge   bool      // its clients come by Helsenorge
 	Reviewed     time.Time // when the list was last gone through; zero: never
 }
 
@@ -199,6 +204,8 @@ func Evolve(s State, e Event) State {
 		s.Retention = b.Months
 	case NamesHidden:
 		s.NamesHidden = b.Hidden
+	case HelsenorgeSet:
+		s.Helsenorge = b.By
 	case AccessReviewed:
 		s.Reviewed = e.Effective
 	case ProfessionalIdentified:
@@ -277,6 +284,8 @@ type (
 	}
 	// HideNames settles whether clients see who looked without the name.
 	HideNames struct{ Hidden bool }
+	// SetHelsenorge settles whether the organisation's clients come by Helsenorge. The service's own staff do.
+	SetHelsenorge struct{ By bool }
 	// ReviewAccess says that the list of professionals was gone through and is right.
 	ReviewAccess struct{}
 	// EraseProfessional erases a professional who is off the list, once the agreed time has passed since LastLook, the last
@@ -294,6 +303,7 @@ type (
 func (AgreeRetention) command()     {}
 func (HideNames) command()          {}
 func (ReviewAccess) command()       {}
+func (SetHelsenorge) command()      {}
 func (EraseProfessional) command()  {}
 func (RecordKeyDestroyed) command() {}
 func (Reapply) command()            {}
@@ -379,6 +389,14 @@ func decide(a domain.Act, s State, c Command) ([]Body, error) {
 			return nil, nil
 		}
 		return []Body{NamesHidden(c)}, nil
+	case SetHelsenorge:
+		switch {
+		case a.Role != domain.RoleEmployee:
+			return nil, domain.Refuse(NotYours, "Only the service's own staff can do this.")
+		case s.Helsenorge == c.By:
+			return nil, nil
+		}
+		return []Body{HelsenorgeSet(c)}, nil
 	case ReviewAccess:
 		return []Body{AccessReviewed{}}, nil
 	case EraseProfessional:

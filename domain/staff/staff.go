@@ -1,5 +1,5 @@
 // Package staff is the account of one member of staff, as a stream: who it is, the invitation, the password, each sign-in. Staff
-// are the professionals and superusers of organisations, and the service's own: auditors, employees and the safety manager.
+// are the professionals and superusers of organisations, and the service's own: auditors, employees, the safety manager and tool managers.
 //
 // # Whose account
 //
@@ -420,7 +420,7 @@ func KeeperOf(role domain.Role) domain.Role {
 }
 
 // EmployedRoles are the roles of the service's own staff.
-var EmployedRoles = []domain.Role{domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager}
+var EmployedRoles = []domain.Role{domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager, domain.RoleToolManager}
 
 // invite lets an employee invite anyone but the safety manager (KeeperOf), and a superuser the professionals of the own organisation. Whether the superuser is one
 // and the professional on the list is read in the organisation's stream, by whoever gives the command.

@@ -25,7 +25,7 @@
 //
 // # Reliable change
 //
-// Of a score it is said whether it has changed by more than the form's own uncertainty, by published limits (see reliable). Where no
+// Of a score it is said whether it has changed by more than the form's own uncertainty, by published limits (journal.Forms). Where no
 // limit is published, nothing is said.
 //
 // # Who somebody is
@@ -91,6 +91,7 @@ var Screens = []api.Screen{
 	{Method: "GET", Path: "/organisations/new", Roles: employees, Serve: newOrganisation},
 	{Method: "POST", Path: "/organisations/new", Roles: employees, Serve: registerOrganisation},
 	{Method: "POST", Path: "/organisations/invitation", Roles: employees, Serve: inviteFrom("/organisations", "professional.to-organisations")},
+	{Method: "POST", Path: "/organisations/helsenorge", Roles: employees, Serve: setHelsenorge},
 	{Method: "GET", Path: "/accounts", Roles: employees, Serve: accounts},
 	{Method: "GET", Path: "/accounts/new", Roles: employees, Serve: newAccount},
 	{Method: "POST", Path: "/accounts/new", Roles: employees, Serve: employ},

@@ -18,14 +18,6 @@ import (
 // instruments are in the order in which they are shown.
 var instruments = []journal.Instrument{journal.PHQ9, journal.GAD7, journal.CheckIn}
 
-// reliable is by how many points a sum has to change before the change is taken for more than the form's own uncertainty, by the
-// index of Jacobson and Truax (1991): 1.96 times the standard error of a difference, SD × √2 × √(1 − reliability), and the next
-// whole point above. The limits are those that NHS Talking Therapies (IAPT) uses and publishes: NHS Talking Therapies for anxiety and
-// depression manual; Gyani, Shafran, Layard, Clark: Enhancing recovery rates: lessons from year one of IAPT, Behaviour Research and
-// Therapy 51 (2013) 597-606. Other samples give other limits: Bischoff et al. (2020) come to 6 for the GAD-7. Of the service's own
-// form no limit is published.
-var reliable = map[journal.Instrument]int{journal.PHQ9: 6, journal.GAD7: 4}
-
 // A verdict is what may be said of a change; none where no limit is published.
 type verdict string
 
@@ -37,7 +29,7 @@ const (
 
 // judge says what a change from one sum to another comes to. In forms with a limit, lower is better.
 func judge(i journal.Instrument, first, last int) verdict {
-	switch limit := reliable[i]; {
+	switch limit := journal.Forms[i].Reliable; {
 	case limit == 0:
 		return ""
 	case first-last >= limit:

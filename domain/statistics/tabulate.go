@@ -1,0 +1,622 @@
+package statistics
+
+import (
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"samtykke/domain"
+	"samtykke/domain/disclosure"
+	"samtykke/domain/rules"
+)
+
+// A Population is everybody whom a release may count, as the ledger has them up to a position.
+type Population struct {
+	Each          func(count func(domain.ID, Contribution)) error // in any order
+	Organisations []Organisation                                  // in the order of their ids
+	Deletions     []Deletion
+	Books         rules.Books
+}
+
+// An Organisation is one, with or without clients.
+type Organisation struct {
+	ID         domain.ID
+	Helsenorge bool // its clients come by Helsenorge
+}
+
+// A Deletion is one client's, as the organisation has it on record.
+type Deletion struct {
+	Organisation domain.ID
+	Quarter      Quarter
+}
+
+// The groups of organisations, of which sums are told as well (C10).
+const (
+	Helsenorge = "helsenorge"
+	Others     = "others"
+)
+
+// place is where a cell stands: an organisation, a group of them or all (-1), and a category, or all, of each variable.
+type place struct{ over, by, of, is int }
+
+const all = -1
+
+// office is one organisation, or a group of them, among those that a table counts over.
+type office struct {
+	name   string
+	leaves []int // of Population.Organisations
+	parent int   // all: everybody
+}
+
+// cell is what is counted at one place.
+type cell struct {
+	persons int
+	set     disclosure.RecordSum
+}
+
+// tally counts one table: at its finest places only.
+type tally struct {
+	table    *Table
+	withheld bool // as a whole
+	inner    map[place]cell
+	means    map[int][]int // of each class, everybody's measure
+	sets     map[int]disclosure.RecordSum
+}
+
+// count puts a person of a known organisation into the table, once for each of its variables.
+func (t *tally) count(p Person, over int, record disclosure.RecordSum) {
+	at := place{over: over, by: all, of: all, is: all}
+	if t.table.By != nil {
+		at.by = t.table.By.of(p)
+	}
+	if len(t.table.Of) == 0 {
+		t.add(at, record)
+	}
+	for i, v := range t.table.Of {
+		at.of, at.is = i, v.of(p)
+		t.add(at, record)
+	}
+	if t.table.Mean != nil {
+		for _, class := range []int{all, at.by} {
+			t.means[class] = append(t.means[class], t.table.Mean.of(p))
+			t.sets[class] += record
+			if t.table.By == nil {
+				break
+			}
+		}
+	}
+}
+
+func (t *tally) add(at place, record disclosure.RecordSum) {
+	c := t.inner[at]
+	t.inner[at] = cell{c.persons + 1, c.set + record}
+}
+
+// A board is all tables of a release, counted, and the problem that they are together.
+type board struct {
+	spec    Specification
+	quarter Quarter
+	offices []office
+	leaves  int // the first so many offices are single organisations
+	tallies []*tally
+
+	problem disclosure.Problem
+	within  [][]*tally     // of each cell: the tables that it stands in
+	index   map[string]int // of a cell by its name
+	sets    []disclosure.RecordSum
+	sums    map[[2]int]bool
+}
+
+// count counts the population of a quarter.
+func count(spec Specification, q Quarter, pop Population, record func(domain.ID) disclosure.RecordSum) (*board, error) {
+	b := &board{
+		spec: spec, quarter: q, leaves: len(pop.Organisations),
+		index: map[string]int{}, sums: map[[2]int]bool{},
+	}
+	at := map[domain.ID]int{}
+	for i, o := range pop.Organisations {
+		at[o.ID] = i
+		b.offices = append(b.offices, office{o.ID.String(), []int{i}, all})
+	}
+	b.group(pop.Organisations)
+	for i := range spec.Tables {
+		b.tallies = append(b.tallies, &tally{
+			table: &spec.Tables[i], inner: map[place]cell{}, means: map[int][]int{}, sets: map[int]disclosure.RecordSum{},
+		})
+	}
+	err := pop.Each(func(id domain.ID, c Contribution) {
+		over, ok := at[c.Organisation]
+		if !ok {
+			return
+		}
+		p, ok := c.Person(q, pop.Books)
+		if !ok {
+			return
+		}
+		set := record(id)
+		for _, t := range b.tallies {
+			if t.table.Universe.in(p) {
+				t.count(p, over, set)
+			}
+		}
+	})
+	b.deletions(pop.Deletions, at, record)
+	return b, err
+}
+
+// group adds the groups of organisations, where there are both.
+func (b *board) group(all []Organisation) {
+	var in, out []int
+	for i, o := range all {
+		if o.Helsenorge {
+			in = append(in, i)
+		} else {
+			out = append(out, i)
+		}
+	}
+	if len(in) == 0 || len(out) == 0 {
+		return
+	}
+	for _, g := range []office{{Helsenorge, in, -1}, {Others, out, -1}} {
+		for _, leaf := range g.leaves {
+			b.offices[leaf].parent = len(b.offices)
+		}
+		b.offices = append(b.offices, g)
+	}
+}
+
+// deletions counts those of the quarter.
+func (b *board) deletions(deletions []Deletion, at map[domain.ID]int, record func(domain.ID) disclosure.RecordSum) {
+	for _, d := range deletions {
+		over, ok := at[d.Organisation]
+		if !ok {
+			continue
+		}
+		if d.Quarter != b.quarter {
+			continue
+		}
+		for _, t := range b.tallies {
+			if t.table.Universe == deleted {
+				t.add(place{over, all, all, all}, record(d.Organisation)) // nobody is left who would have a record of one's own
+			}
+		}
+	}
+}
+
+// at sums the finest places up to any place.
+func (b *board) at(t *tally, p place) cell {
+	leaves := []int{p.over}
+	if p.over == all {
+		leaves = b.everybody()
+	} else if p.over >= b.leaves {
+		leaves = b.offices[p.over].leaves
+	}
+	var sum cell
+	for _, leaf := range leaves {
+		for _, by := range choices(t.table.By, p.by) {
+			of := max(p.of, 0)
+			if len(t.table.Of) == 0 {
+				c := t.inner[place{leaf, by, all, all}]
+				sum = cell{sum.persons + c.persons, sum.set + c.set}
+				continue
+			}
+			for _, is := range choices(t.table.Of[of], p.is) {
+				c := t.inner[place{leaf, by, of, is}]
+				sum = cell{sum.persons + c.persons, sum.set + c.set}
+			}
+		}
+	}
+	return sum
+}
+
+func (b *board) everybody() []int {
+	leaves := make([]int, b.leaves)
+	for i := range leaves {
+		leaves[i] = i
+	}
+	return leaves
+}
+
+// choices are the categories that a place means: one, or all of the variable's.
+func choices(v *Variable, at int) []int {
+	if v == nil || at != all {
+		return []int{at}
+	}
+	every := make([]int, len(v.Categories))
+	for i := range every {
+		every[i] = i
+	}
+	return every
+}
+
+// name tells a cell from all others of the release. Two tables' cells of the same persons have the same.
+func (b *board) name(t *tally, p place) string {
+	parts := []string{b.quarter.String(), t.table.Universe.Name}
+	if p.over != all {
+		parts = append(parts, "organisation="+b.offices[p.over].name)
+	}
+	var vars []string
+	if p.by != all {
+		vars = append(vars, t.table.By.Name+"="+t.table.By.Categories[p.by].Name)
+	}
+	if p.is != all {
+		v := t.table.Of[p.of]
+		vars = append(vars, v.Name+"="+v.Categories[p.is].Name)
+	}
+	slices.Sort(vars)
+	return strings.Join(append(parts, vars...), " ")
+}
+
+// cell gives the index of the cell at a place, which is made where it was not there.
+func (b *board) cell(t *tally, p place) int {
+	name := b.name(t, p)
+	i, ok := b.index[name]
+	if !ok {
+		i = len(b.problem.Cells)
+		b.index[name] = i
+		c := b.at(t, p)
+		b.within = append(b.within, nil)
+		b.problem.Cells = append(b.problem.Cells, disclosure.Cell{
+			Name: name, Persons: c.persons, Group: b.denominator(t, p), Weight: weight(p),
+		})
+		if t.table.never(p) {
+			b.problem.Cells[i].Kind = disclosure.Structural
+		}
+		b.sets = append(b.sets, c.set)
+		if 0 <= p.over && p.over < b.leaves {
+			in := &b.problem.Insiders[p.over]
+			in.Knows = append(in.Knows, i)
+		}
+	}
+	if !slices.Contains(b.within[i], t) {
+		b.within[i] = append(b.within[i], t)
+	}
+	return i
+}
+
+// weight is what is lost with a cell: most with a total, which stands in many tables and beside which parts are read.
+func weight(p place) int {
+	w := 2
+	if p.over == all {
+		w++
+	}
+	if p.is == all {
+		w += 2
+	}
+	if p.is == all && p.by == all {
+		w += 3
+	}
+	return w
+}
+
+// denominator is how many a cell is read against: those of the same organisation, of the same class where it tells what those are;
+// 0 for whole organisations and everybody.
+func (b *board) denominator(t *tally, p place) int {
+	switch {
+	case p.is != all:
+		p.of, p.is = all, all
+	case p.by != all:
+		p.by = all
+	default:
+		return 0
+	}
+	return b.at(t, p).persons
+}
+
+// build makes the problem: every cell of every table, the sums that bind them, and what each organisation knows.
+func (b *board) build(previous *Previous) {
+	b.problem, b.within, b.sets = disclosure.Problem{}, nil, nil
+	b.index, b.sums = map[string]int{}, map[[2]int]bool{}
+	for _, o := range b.offices[:b.leaves] {
+		b.problem.Insiders = append(b.problem.Insiders, disclosure.Insider{Name: o.name})
+	}
+	for _, t := range b.tallies {
+		if !t.withheld {
+			b.table(t)
+		}
+	}
+	for _, t := range b.tallies {
+		if !t.withheld {
+			b.remainders(t)
+		}
+	}
+	b.nested()
+	for _, t := range b.tallies {
+		if !t.withheld {
+			b.implied(t)
+		}
+	}
+	if previous != nil {
+		b.since(previous)
+	}
+}
+
+// nested ties universes together of which one is part of the other: what is told of both tells of those who are in the larger one only.
+// Few of these are protected like any other few.
+func (b *board) nested() {
+	seen := map[*Universe]bool{}
+	for _, t := range b.tallies {
+		u := t.table.Universe
+		if u.Of == nil || seen[u] {
+			continue
+		}
+		seen[u] = true
+		prefix := b.quarter.String() + " "
+		for _, name := range slices.Sorted(maps.Keys(b.index)) {
+			rest, ok := strings.CutPrefix(name, prefix+u.Name)
+			if !ok || rest != "" && rest[0] != ' ' {
+				continue
+			}
+			in := b.index[name]
+			if same, ok := b.index[prefix+u.Of.Name+rest+" "+u.Same+"=yes"]; ok && u.Same != "" {
+				b.bind(disclosure.Sum{Total: same, Parts: []int{in}})
+			}
+			whole, ok := b.index[prefix+u.Of.Name+rest]
+			if !ok {
+				continue
+			}
+			only := b.problem.Cells[whole].Persons - b.problem.Cells[in].Persons
+			b.part(whole, in, disclosure.Cell{Name: name + " not in it but in " + u.Of.Name, Persons: only})
+		}
+	}
+}
+
+// part ties a cell to a larger one by those who are in the larger one only.
+func (b *board) part(whole, in int, rest disclosure.Cell) {
+	rest.Kind = disclosure.Private
+	if 0 < rest.Persons && rest.Persons < b.spec.Rules.Threshold {
+		rest.Kind = disclosure.Derived
+	}
+	i := b.derive(rest)
+	b.within[i] = slices.Concat(b.within[whole], b.within[in])
+	b.bind(disclosure.Sum{Total: whole, Parts: []int{in, i}})
+	for who := range b.problem.Insiders {
+		knows := &b.problem.Insiders[who].Knows
+		if slices.Contains(*knows, whole) && slices.Contains(*knows, in) {
+			*knows = append(*knows, i)
+		}
+	}
+}
+
+// implied ties what follows from two categories to where it is told: so many at least are there.
+func (b *board) implied(t *tally) {
+	for _, other := range b.tallies {
+		if other == t || other.withheld || other.table.By != t.table.By || other.table.Universe != t.table.Universe || len(t.table.Implied) == 0 {
+			continue
+		}
+		parts := map[int][]int{}
+		for _, rule := range t.table.Implied {
+			by := category(t.table.By, rule[0])
+			from := b.cell(t, place{all, by, 0, category(t.table.Of[0], rule[1])})
+			to := b.cell(other, place{all, by, 0, category(other.table.Of[0], rule[2])})
+			parts[to] = append(parts[to], from)
+		}
+		for _, to := range slices.Sorted(maps.Keys(parts)) {
+			rest := disclosure.Cell{Name: b.problem.Cells[to].Name + " not as follows", Persons: b.problem.Cells[to].Persons, Kind: disclosure.Private}
+			for _, from := range parts[to] {
+				rest.Persons -= b.problem.Cells[from].Persons
+			}
+			if 0 < rest.Persons && rest.Persons < b.spec.Rules.Threshold {
+				rest.Kind = disclosure.Derived
+			}
+			left := b.derive(rest)
+			b.within[left] = []*tally{other, t}
+			b.bind(disclosure.Sum{Total: to, Parts: append([]int{left}, parts[to]...)})
+		}
+	}
+}
+
+func category(v *Variable, name string) int {
+	return slices.IndexFunc(v.Categories, func(c Category) bool { return c.Name == name })
+}
+
+// never tells whether nobody can be at a place, as everybody knows.
+func (t *Table) never(p place) bool {
+	return p.by != all && p.is != all && slices.Contains(t.Never, [2]string{t.By.Categories[p.by].Name, t.Of[p.of].Categories[p.is].Name})
+}
+
+// protect suppresses what has to be. Where no suppression keeps a cell, as happens when there is hardly anybody, a table that it stands in
+// is withheld as a whole, the last first, and it begins again: of a table of which nothing is told, and that no sum binds to what is
+// told but its totals, nothing follows.
+func (b *board) protect(previous *Previous) (disclosure.Pattern, error) {
+	for {
+		b.build(previous)
+		pattern, err := disclosure.Protect(&b.problem, b.spec.Rules)
+		given, ok := errors.AsType[*disclosure.GivenAway](err)
+		if !ok {
+			return pattern, err
+		}
+		in := b.within[given.Cell]
+		if len(in) == 0 {
+			return nil, err // it was released before
+		}
+		in[len(in)-1].withheld = true
+	}
+}
+
+// places are those that a table shows.
+func (b *board) places(t *tally) iter.Seq[place] {
+	return func(yield func(place) bool) {
+		for over := all; over < len(b.offices); over++ {
+			if over != all && !t.table.Over {
+				return
+			}
+			for _, by := range append(choices(t.table.By, all), all) {
+				if !yield(place{over, by, all, all}) {
+					return
+				}
+				for of, v := range t.table.Of {
+					for is := range v.Categories {
+						if !yield(place{over, by, of, is}) {
+							return
+						}
+					}
+				}
+				if t.table.By == nil {
+					break
+				}
+			}
+		}
+	}
+}
+
+// table makes a table's cells and sums.
+func (b *board) table(t *tally) {
+	for p := range b.places(t) {
+		total := b.cell(t, p)
+		if p.is == all {
+			for of, v := range t.table.Of {
+				b.sum(t, total, choices(v, all), func(i int) place { p.of, p.is = of, i; return p })
+			}
+			p.of, p.is = all, all
+		}
+		if p.by == all && t.table.By != nil {
+			b.sum(t, total, choices(t.table.By, all), func(i int) place { q := p; q.by = i; return q })
+		}
+		if children := b.children(p.over); t.table.Over && len(children) > 0 {
+			b.sum(t, total, children, func(i int) place { q := p; q.over = i; return q })
+		}
+	}
+}
+
+// children are the offices that make up one, or everybody.
+func (b *board) children(over int) []int {
+	if 0 <= over && over < b.leaves {
+		return nil
+	}
+	var list []int
+	for i, o := range b.offices {
+		if o.parent == over {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// sum binds a total to its parts, once.
+func (b *board) sum(t *tally, total int, parts []int, at func(int) place) {
+	s := disclosure.Sum{Total: total}
+	for _, i := range parts {
+		s.Parts = append(s.Parts, b.cell(t, at(i)))
+	}
+	b.bind(s)
+}
+
+func (b *board) bind(s disclosure.Sum) {
+	if key := [2]int{s.Total, s.Parts[0]}; !b.sums[key] {
+		b.sums[key] = true
+		b.problem.Sums = append(b.problem.Sums, s)
+	}
+}
+
+// remainders says of each sum over organisations what one of them knows: its own part, and whether so few are left without it, or so
+// nearly all, that it must not find out. What is left of nothing tells nothing.
+func (b *board) remainders(t *tally) {
+	for p := range b.places(t) {
+		if 0 <= p.over && p.over < b.leaves {
+			continue
+		}
+		leaves := b.members(p.over)
+		index := b.cell(t, p)
+		whole := &b.problem.Cells[index]
+		for _, leaf := range leaves {
+			own := p
+			own.over = leaf
+			known := b.at(t, own).persons
+			if len(leaves) == 1 { // a group of one: its own
+				in := &b.problem.Insiders[leaf]
+				in.Knows = append(in.Knows, index)
+				continue
+			}
+			rest := disclosure.Cell{Persons: whole.Persons - known, Group: max(whole.Group-b.denominator(t, own), 0)}
+			whole.Floor = max(whole.Floor, known)
+			if known == 0 || rest.Persons == 0 && rest.Group == 0 {
+				continue // it learns no more than anybody; or nobody else is left to learn about
+			}
+			one := disclosure.Problem{Cells: []disclosure.Cell{rest}}
+			switch disclosure.Primary(&one, b.spec.Rules)[0] {
+			case disclosure.Few, disclosure.Zero, disclosure.Denominator:
+				whole.RestSmall = true
+			case disclosure.All, disclosure.Complement:
+				whole.RestLarge, whole.Own = true, max(whole.Own, known)
+			}
+		}
+	}
+}
+
+func (b *board) derive(c disclosure.Cell) int {
+	i := len(b.problem.Cells)
+	b.index[c.Name] = i
+	b.problem.Cells = append(b.problem.Cells, c)
+	b.sets, b.within = append(b.sets, 0), append(b.within, nil)
+	return i
+}
+
+// since ties the release to the one of the quarter before: who was there then is there still, or has left. Few who left are protected
+// like any other few, and so are few who left from all organisations but one.
+func (b *board) since(previous *Previous) {
+	for over := all; over < len(b.offices); over++ {
+		who := ""
+		if over != all {
+			who = b.offices[over].name
+		}
+		stayed, ok := b.index[b.place(clients, over)+" "+isNew.Name+"=no"]
+		then, counted := previous.Counted[who]
+		if !ok || !counted || !previous.Release.tells(b.spec, clients, who) {
+			continue
+		}
+		left := disclosure.Cell{Name: b.place(clients, over) + " left since " + (b.quarter - 1).String(), Persons: then - b.problem.Cells[stayed].Persons}
+		few := func(n int) bool { return 0 < n && n < b.spec.Rules.Threshold }
+		if over == all || over >= b.leaves {
+			for _, leaf := range b.members(over) {
+				own, ok := b.index[b.place(clients, leaf)+" "+isNew.Name+"=no"]
+				if was, counted := previous.Counted[b.offices[leaf].name]; ok && counted {
+					left.RestSmall = left.RestSmall || few(left.Persons-was+b.problem.Cells[own].Persons)
+				}
+			}
+		}
+		if left.Persons < 0 || !few(left.Persons) && !left.RestSmall {
+			continue
+		}
+		was := b.derive(disclosure.Cell{Name: left.Name + ", all then", Persons: then, Kind: disclosure.Released})
+		left.Kind = disclosure.Derived
+		gone := b.derive(left)
+		b.within[gone] = b.within[stayed]
+		b.bind(disclosure.Sum{Total: was, Parts: []int{stayed, gone}})
+		if 0 <= over && over < b.leaves {
+			in := &b.problem.Insiders[over]
+			in.Knows = append(in.Knows, was, gone)
+		}
+	}
+}
+
+// place names everybody of a universe at an organisation, a group of them, or all.
+func (b *board) place(u *Universe, over int) string {
+	return b.name(&tally{table: &Table{Universe: u}}, place{over, all, all, all})
+}
+
+// members are the organisations of a group, or all.
+func (b *board) members(over int) []int {
+	if over == all {
+		return b.everybody()
+	}
+	return b.offices[over].leaves
+}
+
+// counted is how many there are at each organisation, group of them, and in all.
+func (b *board) counted() map[string]int {
+	n := map[string]int{}
+	for _, t := range b.tallies {
+		if t.table.Universe != clients {
+			continue
+		}
+		n[""] = b.at(t, place{all, all, all, all}).persons
+		for over, o := range b.offices {
+			n[o.name] = b.at(t, place{over, all, all, all}).persons
+		}
+		break
+	}
+	return n
+}
