@@ -35,6 +35,7 @@ import (
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 	"samtykke/eventschema"
 )
 
@@ -45,6 +46,8 @@ type (
 	Feedback = ledger.Streams[journal.Feedback, journal.Body, journal.State]
 	// Accesses are the times that exceptional access was opened.
 	Accesses = ledger.Streams[oversight.Body, oversight.Body, oversight.Access]
+	// Statistics is the stream of releases.
+	Statistics = ledger.Streams[statistics.Body, statistics.Body, statistics.State]
 )
 
 // A Desk takes commands from everybody.
@@ -57,6 +60,7 @@ type Desk struct {
 	Journals      *Journals
 	Feedback      *Feedback
 	Queries       *views.Oversight
+	Statistics    *Statistics
 	Staff         *Staff
 	Accesses      *Accesses
 	Books         rules.Books
@@ -75,6 +79,7 @@ func New(l *ledger.Ledger, k *views.Keeper, books rules.Books, codeKey signin.Ha
 		Queries:       ledger.NewStreams(l, eventschema.OversightStream, oversight.Decider),
 		Staff:         ledger.NewStreams(l, eventschema.StaffStream, staff.Decider),
 		Accesses:      ledger.NewStreams(l, eventschema.AccessStream, oversight.AccessDecider),
+		Statistics:    ledger.NewStreams(l, eventschema.StatisticsStream, statistics.Decider),
 	}
 	d.Door = &views.Door{
 		Ledger: l, Keeper: k, Clients: d.Clients, Organisations: d.Organisations, Books: books,

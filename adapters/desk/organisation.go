@@ -16,6 +16,7 @@ type Organisation struct {
 	Contact *organisation.Contact
 	People  []Person
 
+	Helsenorge  bool      // its clients come by it
 	NamesHidden bool      // from clients, of those who looked
 	Retention   int       // months for which access logs are kept by name; 0: none agreed
 	Reviewed    time.Time // when the list was gone through last; zero: never
@@ -35,7 +36,7 @@ func (d *Desk) Organisation(ctx context.Context, id domain.ID) (Organisation, er
 	if err != nil || version == 0 {
 		return o, err
 	}
-	o.Service, o.NamesHidden, o.Retention, o.Reviewed = state.Service, state.NamesHidden, state.Retention, state.Reviewed
+	o.Service, o.Helsenorge, o.NamesHidden, o.Retention, o.Reviewed = state.Service, state.Helsenorge, state.NamesHidden, state.Retention, state.Reviewed
 	details := map[domain.ID]*organisation.Professional{}
 	var order []domain.ID
 	for r, err := range d.Ledger.Store.Stream(ctx, eventschema.OrganisationStream.Stream(id), 1) {

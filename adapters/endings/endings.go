@@ -10,8 +10,9 @@
 //	key       an owner whose key was destroyed, or was about to be
 //	reached   how far the ledger had been read: a position, and the id of the event there
 //
-// Which events end something is said by IsEnding of the packages client, organisation and staff. They are all open events: ids,
-// kinds, instants and keyed hashes of codes, nothing personal. Entries are only ever added.
+// Which events end something is said by IsEnding of the packages client, organisation and staff; a release of statistics is one, too:
+// its quarter is closed for good. They are all open events: ids, kinds, instants and keyed hashes of codes, nothing personal. Entries
+// are only ever added.
 //
 // # Order of writing
 //
@@ -50,6 +51,7 @@ import (
 	"samtykke/domain/client"
 	"samtykke/domain/organisation"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 	"samtykke/eventschema"
 )
 
@@ -263,6 +265,8 @@ func ends(f *eventschema.Fact) bool {
 		return organisation.IsEnding(b)
 	case staff.Body:
 		return staff.IsEnding(b)
+	case statistics.Released:
+		return true // a quarter that went out is never released again
 	}
 	return false
 }

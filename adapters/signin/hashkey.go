@@ -114,6 +114,11 @@ func (k HashKey) hash(use string, text ...[]byte) [sha256.Size]byte {
 	return [sha256.Size]byte(mac.Sum(nil))
 }
 
+// Keyed is the function that hashes a message under the key, for a use that no other hash is taken for.
+func (k HashKey) Keyed(use string) func(message []byte) [sha256.Size]byte {
+	return func(message []byte) [sha256.Size]byte { return k.hash(use, message) }
+}
+
 func (k HashKey) bytes() []byte {
 	if k.key == nil {
 		panic("signin: the zero HashKey was used")

@@ -144,7 +144,7 @@ func removePartial(dir string) error {
 
 // copyData copies what belongs into a backup from a data directory that may be in use: the ledger up to the newest signed
 // checkpoint, which claims no more than is durable, the checkpoints up to that one, and the wrapped keys of clients and others, in
-// this order, so that no event is without its key. Then it checks the copy.
+// this order, so that no event is without its key; and what was released of the statistics. Then it checks the copy.
 func copyData(ctx context.Context, from, to disk.Disk) (b backup, err error) {
 	verifier, err := readSmall(from, verifierFile)
 	if err != nil {
@@ -169,10 +169,27 @@ func copyData(ctx context.Context, from, to disk.Disk) (b backup, err error) {
 	if b.Epoch, err = copyTable(ctx, disk.Sub(from, keyDir), disk.Sub(to, keyDir)); err != nil {
 		return backup{}, fmt.Errorf("copying the wrapped keys: %w", err)
 	}
+	if err = copyReleases(from, to); err != nil {
+		return backup{}, fmt.Errorf("copying what was released of the statistics: %w", err)
+	}
 	if err = checkCopy(ctx, to, strings.TrimSpace(string(verifier))); err != nil {
 		return backup{}, fmt.Errorf("checking the copy: %w", err)
 	}
 	return b, nil
+}
+
+// copyReleases copies the files of releases, which are only ever added.
+func copyReleases(from, to disk.Disk) error {
+	names, err := from.Names(statisticsDir)
+	if err == nil {
+		err = to.MakeDir(statisticsDir)
+	}
+	for _, name := range names {
+		if err == nil && !strings.HasSuffix(name, ".new") {
+			_, err = copyFile(from, to, path.Join(statisticsDir, name))
+		}
+	}
+	return err
 }
 
 // checkCopy reads the copied ledger and makes its tiles anew: they must give the root that was signed.

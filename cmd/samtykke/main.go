@@ -20,6 +20,7 @@
 //	samtykke drill         shows on a scratch folder that a backup can be restored and brings nothing back
 //	samtykke keys          tells of the keys and their epochs, and keeps a second place of them
 //	samtykke incident      shows the addresses that are kept while an incident lasts
+//	samtykke statistics    plans, audits, releases and verifies anonymised statistics
 //	samtykke bench         measures, beside the raw limits of the same disk
 //
 // # Exit codes
@@ -83,7 +84,10 @@ type cli struct {
 	Restore  restoreCmd  `cmd:"" help:"Put a data directory together from a backup, and end once more what has ended since."`
 	Drill    drillCmd    `cmd:"" help:"Show on a scratch folder that a backup can be restored, and brings nothing back."`
 	Keys     keysCmd     `cmd:"" help:"Tell of the keys, or keep a second place of them."`
-	Bench    benchCmd    `cmd:"" help:"Measure, in one run, beside the raw limits of the same disk."`
+
+	Statistics statisticsCmd `cmd:"" help:"Plan, audit, release and verify anonymised statistics."`
+
+	Bench benchCmd `cmd:"" help:"Measure, in one run, beside the raw limits of the same disk."`
 
 	Incident    incidentCmd    `cmd:"" help:"Look at the addresses that are kept while an incident lasts."`
 	Checkpoint  checkpointCmd  `cmd:"" help:"Print the newest signed checkpoint: keep it where nobody who has the ledger can reach it."`

@@ -21,6 +21,7 @@ import (
 	"samtykke/domain/client"
 	"samtykke/domain/organisation"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 	"samtykke/eventschema"
 )
 
@@ -236,6 +237,9 @@ func (w world) restoreLedger(ctx context.Context, from disk.Disk) (ledger.Positi
 	if err := checkCopy(ctx, w.disk, strings.TrimSpace(string(verifier))); err != nil {
 		return 0, fmt.Errorf("checking the copy: %w", err)
 	}
+	if err := copyReleases(from, w.disk); err != nil {
+		return 0, fmt.Errorf("copying what was released of the statistics: %w", err)
+	}
 	return position, nil
 }
 
@@ -301,6 +305,8 @@ func (s *system) reapply(ctx context.Context, e *eventschema.Record) (name strin
 		written, err = again(ctx, s.desk.Organisations, f.Subject, by, organisation.Command(organisation.Reapply{Ending: ending(&f, b)}))
 	case staff.Body:
 		written, err = again(ctx, s.desk.Staff, f.Subject, by, staff.Command(staff.Reapply{Ending: ending(&f, b)}))
+	case statistics.Released:
+		written, err = again(ctx, s.desk.Statistics, f.Subject, by, statistics.Body(b))
 	default:
 		err = fmt.Errorf("%s is no ending", f.Name)
 	}

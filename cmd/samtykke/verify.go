@@ -17,6 +17,7 @@ import (
 	"samtykke/domain/oversight"
 	"samtykke/domain/rules"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 	"samtykke/eventschema"
 )
 
@@ -38,6 +39,8 @@ type verifier struct {
 	left     map[member]loss
 	tallies  map[domain.ID]tally   // by the owner of the key
 	ended    map[domain.ID]erasing // professionals who were erased
+
+	statistics statistics.State
 }
 
 // A streamID is a stream's name, read.
@@ -183,6 +186,8 @@ func (v *verifier) record(ctx context.Context, r *eventschema.Record, f *eventsc
 		v.Refused++
 	case eventschema.AccessStream:
 		v.access(r, f)
+	case eventschema.StatisticsStream:
+		v.released(r, f)
 	case eventschema.OversightStream:
 		q, ok := f.Body.(oversight.Queried)
 		if !ok || q.Basis == "" || q.Basis != oversight.BasisOf(f.Act.Role) || f.Act.Actor.IsZero() || q.Reason == "" {

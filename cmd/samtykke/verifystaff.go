@@ -8,6 +8,7 @@ import (
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 	"samtykke/eventschema"
 )
 
@@ -155,4 +156,20 @@ func (v *verifier) leave(f *eventschema.Fact, before, after organisation.State) 
 func (v *verifier) overtaken(f *eventschema.Fact) bool {
 	l, ok := v.left[member{f.Act.Organisation, f.Act.Actor}]
 	return ok && l.role == f.Act.Role && f.Act.At.Sub(l.at) < answering
+}
+
+// released checks a release of statistics against the rules for one: a closed quarter, once, in order, of what was there then.
+func (v *verifier) released(r *eventschema.Record, f *eventschema.Fact) {
+	b, ok := f.Body.(statistics.Released)
+	if !ok {
+		v.problem(r, "an event of statistics that is no release")
+		return
+	}
+	if _, err := statistics.Decider.Decide(f.Act, v.statistics, b); err != nil {
+		v.problem(r, "a release that the rules do not allow: %v", err)
+	}
+	if b.Position >= r.Position && f.Act.Role != domain.RoleSystem {
+		v.problem(r, "a release made of events that come after it")
+	}
+	v.statistics = statistics.Evolve(v.statistics, statistics.Event{Act: f.Act, Effective: f.Effective, Rule: f.Rule, Body: b})
 }
