@@ -201,6 +201,7 @@ func of(figures ...string) []string { return figures }
 var norwegian = map[string]string{
 	string(domain.RoleClient): "klient", string(domain.RoleProfessional): "fagperson", string(domain.RoleSuperuser): "superbruker",
 	string(domain.RoleAuditor): "revisor", string(domain.RoleEmployee): "ansatt i tjenesten", string(domain.RoleSafetyManager): "sikkerhetsansvarlig",
+	string(domain.RoleToolManager): "verktøyansvarlig",
 
 	string(client.Overview): "oversikten", string(client.Appointment): "før en avtale", string(client.Workload): "arbeid mellom avtaler",
 	string(client.Effect): "nytte over tid", string(client.Together): "registrering sammen", string(client.OnBehalf): "registrering på vegne av",

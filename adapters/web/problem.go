@@ -40,6 +40,13 @@ func NewProblem(status int, code, detail string) *Problem {
 	return &Problem{Status: status, Code: code, Detail: detail}
 }
 
+// Because gives the problem with what caused it, for the log.
+func (p *Problem) Because(cause error) *Problem {
+	with := *p
+	with.cause = cause
+	return &with
+}
+
 // WriteProblem answers with the problem and the request's reference. What caused it, if it has a cause, goes to the log. The
 // problem is not changed, so one may serve many requests.
 func WriteProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
@@ -115,6 +122,10 @@ var statuses = map[string]int{
 	"kept-by-name":       http.StatusConflict,
 	"erased":             http.StatusConflict,
 	"not-erased":         http.StatusConflict,
+
+	"period-not-closed":     http.StatusConflict,
+	"already-released":      http.StatusConflict,
+	"later-period-released": http.StatusConflict,
 
 	"bad-input":     http.StatusUnprocessableEntity,
 	"identifying":   http.StatusUnprocessableEntity,

@@ -27,7 +27,7 @@
 // A code, a label, a name or a search text stands in a body and never in a path or a query. Clients are named towards each
 // organisation by a handle that means nothing to others; no id of the ledger's own is shown but of those who are professionals
 // of the caller's own organisation, and to auditors. Positions of the ledger are told to auditors alone: they would tell who did
-// something next to whom.
+// something next to whom. But everybody is told the one up to which a release of statistics was made.
 //
 // # OpenAPI
 //
@@ -44,6 +44,7 @@ import (
 	"samtykke/adapters/audit"
 	"samtykke/adapters/desk"
 	"samtykke/adapters/ledger"
+	"samtykke/adapters/releases"
 	"samtykke/adapters/signin"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/text"
@@ -63,7 +64,8 @@ type API struct {
 	Sessions *signin.Sessions
 	Limits   *signin.Limits
 	Texts    text.Catalogue
-	Secure   bool // browsers come by HTTPS
+	Shelf    releases.Shelf // what was released of statistics
+	Secure   bool           // browsers come by HTTPS
 
 	PublicURL string // where people come, scheme and host, for what is printed; "": as the request says
 
@@ -74,7 +76,7 @@ type API struct {
 
 var (
 	anybody       []domain.Role
-	everybody     = []domain.Role{domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager}
+	everybody     = []domain.Role{domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager, domain.RoleToolManager}
 	staffRoles    = everybody[1:]
 	clients       = []domain.Role{domain.RoleClient}
 	professionals = []domain.Role{domain.RoleProfessional, domain.RoleSuperuser}
@@ -84,7 +86,7 @@ var (
 )
 
 // Routes are all there are.
-var Routes = slices.Concat(sessionRoutes, clientRoutes, professionalRoutes, auditorRoutes, employeeRoutes, oversightRoutes, selfRoutes, listRoutes)
+var Routes = slices.Concat(sessionRoutes, clientRoutes, professionalRoutes, auditorRoutes, employeeRoutes, oversightRoutes, selfRoutes, listRoutes, statisticsRoutes)
 
 // Register adds the routes to a router.
 func (a *API) Register(to *mux.Router) {

@@ -10,6 +10,7 @@ import (
 var listRoutes = []Route{
 	route("GET", "/organisations", "listOrganisations", "All organisations, with their superusers. That the list was asked for is on record first.", employees, (*Request).ListOrganisations),
 	route("GET", "/accounts", "listAccounts", "The service's own staff. That the list was asked for is on record first.", employees, (*Request).ListAccounts),
+	route("POST", "/organisations/helsenorge", "setHelsenorge", "Settle whether the clients of an organisation, by its number in the list, come by Helsenorge. Statistics tell of those together, too.", employees, (*Request).SetHelsenorge),
 	route("POST", "/accounts/invitation", "inviteAgain", "A new invitation for a superuser, an auditor or an employee, by the e-mail address in a list. Accepted, it ends the old password and every session.", service, (*Request).InviteAgain),
 }
 
@@ -18,6 +19,7 @@ type ListedOrganisation struct {
 	Name       string    `json:"name,omitempty" jsonschema_description:"Not there: the data were erased."`
 	Number     string    `json:"number,omitempty" jsonschema_description:"Organisation number."`
 	Service    string    `json:"service"`
+	Helsenorge bool      `json:"helsenorge" jsonschema_description:"Its clients come by Helsenorge."`
 	Superusers []Details `json:"superusers" jsonschema_description:"Those who have the role now."`
 }
 
@@ -40,6 +42,12 @@ type ListedAccounts struct {
 	Accounts []ListedAccount `json:"accounts"`
 }
 
+// Helsenorge says whether an organisation's clients come by Helsenorge.
+type Helsenorge struct {
+	Number     string `json:"number" jsonschema:"maxLength=9" jsonschema_description:"Organisation number."`
+	Helsenorge bool   `json:"helsenorge"`
+}
+
 // InviteAgain says who is to be invited.
 type InviteAgain struct {
 	Email string `json:"email" jsonschema:"maxLength=254"`
@@ -52,7 +60,7 @@ func (r *Request) ListOrganisations(_ None) (ListedOrganisations, error) {
 		return ListedOrganisations{}, err
 	}
 	return ListedOrganisations{mapped(all, func(o desk.Organisation) ListedOrganisation {
-		out := ListedOrganisation{Name: o.Name(), Service: string(o.Service), Superusers: []Details{}}
+		out := ListedOrganisation{Name: o.Name(), Service: string(o.Service), Helsenorge: o.Helsenorge, Superusers: []Details{}}
 		if o.Contact != nil {
 			out.Number = o.Contact.Number
 		}
@@ -74,6 +82,13 @@ func (r *Request) ListAccounts(_ None) (ListedAccounts, error) {
 	return ListedAccounts{mapped(all, func(a desk.Account) ListedAccount {
 		return ListedAccount{a.Role, a.Name, a.Email, a.Accepted, a.Ended}
 	})}, nil
+}
+
+// SetHelsenorge serves setHelsenorge: whether an organisation's clients come by Helsenorge.
+func (r *Request) SetHelsenorge(in Helsenorge) (None, error) {
+	p, err := r.Desk.SetHelsenorge(r.ctx, r.by, in.Number, in.Helsenorge)
+	r.wrote(p)
+	return None{}, err
 }
 
 // InviteAgain serves inviteAgain: a new invitation for a superuser, an auditor or an employee, by the e-mail address in a list.

@@ -23,7 +23,7 @@ import (
 
 // choices are the types whose values are words from a list.
 var choices = map[reflect.Type][]any{
-	reflect.TypeFor[domain.Role]():        {domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSystem, ""},
+	reflect.TypeFor[domain.Role]():        {domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager, domain.RoleToolManager, domain.RoleSystem, ""},
 	reflect.TypeFor[client.Kind]():        {client.Scores, client.Progress, client.Use, client.Answers, client.Ratings, client.Notes},
 	reflect.TypeFor[client.Occasion]():    {client.FirstQuestion, client.Settings},
 	reflect.TypeFor[journal.Channel]():    {journal.Web, journal.App},

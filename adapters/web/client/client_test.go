@@ -32,7 +32,7 @@ func families() map[string][]string {
 		"client.look-ups.outcome.": strs([]client.Outcome{client.InOrder, client.Mistake, client.Deviation}),
 		"client.entered.":          strs([]journal.Entered{journal.ByClient, journal.Together, journal.OnBehalf}),
 		"client.by.": strs([]domain.Role{
-			domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager, domain.RoleSystem,
+			domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager, domain.RoleToolManager, domain.RoleSystem,
 		}),
 	}
 	for _, row := range eventschema.Today.Rows() {

@@ -25,7 +25,7 @@ import (
 //go:embed templates
 var files embed.FS
 
-var staff = []domain.Role{domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager}
+var staff = []domain.Role{domain.RoleProfessional, domain.RoleSuperuser, domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager, domain.RoleToolManager}
 
 // Screens are the pages of this package.
 var Screens = []api.Screen{

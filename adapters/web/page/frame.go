@@ -23,12 +23,14 @@ var menus = map[domain.Role][]place{
 	domain.RoleClient: {
 		{"/home", "nav.home"}, {"/forms", "nav.forms"}, {"/notes", "nav.notes"}, {"/settings", "nav.settings"},
 	},
-	domain.RoleProfessional: {{"/overview", "nav.overview"}, {"/clients/new", "nav.new-client"}},
+	domain.RoleProfessional: {{"/overview", "nav.overview"}, {"/clients/new", "nav.new-client"}, {"/group-data", "nav.group-data"}},
 	domain.RoleSuperuser: {
 		{"/overview", "nav.overview"}, {"/clients/new", "nav.new-client"}, {"/professionals", "nav.professionals"}, {"/organisation", "nav.organisation"}, {"/oversight", "nav.oversight"},
+		{"/group-data", "nav.group-data"},
 	},
 	domain.RoleEmployee:      {{"/organisations", "nav.organisations"}, {"/accounts", "nav.accounts"}, {"/accesses", "nav.accesses"}},
 	domain.RoleSafetyManager: {{"/accesses", "nav.accesses"}},
+	domain.RoleToolManager:   {{"/group-data", "nav.group-data"}},
 	domain.RoleAuditor:       {{"/audit", "nav.who-saw"}, {"/audit/refused", "nav.refused"}, {"/audit/client", "nav.one-client"}},
 }
 
@@ -148,7 +150,10 @@ func Failed(r *api.Request, p *web.Problem) api.Reply {
 	lang := r.Lang()
 	t := trouble{Words: Words(lang, p), SignIn: p.Status == http.StatusUnauthorized}
 	if p.Status >= http.StatusInternalServerError {
-		t.Words, t.Reference = Say(lang, "problem.failed"), r.Reference()
+		t.Reference = r.Reference()
+		if !Has(Key("problem." + p.Code)) {
+			t.Words = Say(lang, "problem.failed")
+		}
 	}
 	f := NewFrame(r, "trouble.title")
 	if t.SignIn {

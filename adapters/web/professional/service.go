@@ -81,6 +81,14 @@ func organisations(r *api.Request) (api.Reply, error) {
 	return page.Show(organisationsPage, page.NewFrame(r, "professional.organisations-title"), b)
 }
 
+// setHelsenorge settles whether an organisation's clients come by Helsenorge.
+func setHelsenorge(r *api.Request) (api.Reply, error) {
+	if _, err := r.SetHelsenorge(api.Helsenorge{Number: r.Form("number"), Helsenorge: r.Form("helsenorge") == "yes"}); err != nil {
+		return api.Reply{}, err
+	}
+	return api.GoTo("/organisations?done=helsenorge-set")
+}
+
 // accounts lists the service's own staff, which is on record.
 func accounts(r *api.Request) (api.Reply, error) {
 	list, err := r.ListAccounts(api.None{})
@@ -130,17 +138,17 @@ func registerOrganisation(r *api.Request) (api.Reply, error) {
 
 var accountNames = map[domain.Role]page.Key{
 	domain.RoleAuditor: "professional.account-auditor", domain.RoleEmployee: "professional.account-employee",
-	domain.RoleSafetyManager: "professional.account-safety",
+	domain.RoleSafetyManager: "professional.account-safety", domain.RoleToolManager: "professional.account-tool",
 }
 
 // accountHints say what somebody in a role may do.
 var accountHints = map[domain.Role]page.Key{
 	domain.RoleAuditor: "professional.account-auditor-hint", domain.RoleEmployee: "professional.account-employee-hint",
-	domain.RoleSafetyManager: "professional.account-safety-hint",
+	domain.RoleSafetyManager: "professional.account-safety-hint", domain.RoleToolManager: "professional.account-tool-hint",
 }
 
 func rolesWith(r *api.Request, chosen domain.Role) (all []choice) {
-	for _, role := range []domain.Role{domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager} {
+	for _, role := range []domain.Role{domain.RoleAuditor, domain.RoleEmployee, domain.RoleSafetyManager, domain.RoleToolManager} {
 		all = append(all, choice{string(role), say(r, accountNames[role]), say(r, accountHints[role]), role == chosen})
 	}
 	return all
