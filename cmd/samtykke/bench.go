@@ -19,20 +19,22 @@ import (
 )
 
 type benchCmd struct {
-	Data    string   `default:"." placeholder:"DIR" help:"A folder on the disk to be measured. A scratch folder is made in it, and removed afterwards."`
-	Events  int      `default:"1000000" help:"How many events the ledger has that is replayed and opened."`
-	Clients int      `help:"How many clients these belong to; one for every 50 events, if not given."`
-	Only    []string `enum:"disk,replay,sealed,open,decide,overview,tick" placeholder:"NAME,..." help:"Measure only these: ${enum}."`
-	HTTP    bool     `name:"http" help:"Measure the interface instead: look-ups, grants and withdrawals over TCP on this machine."`
-	Law6    bool     `name:"law6" help:"Measure instead whether the time of an answer tells who is not there."`
-	Proof   bool     `name:"proof" help:"Measure instead what tree and sealing cost a look-up, proofs, and how long verify takes."`
-	Erasure bool     `name:"erasure" help:"Measure instead an erasure, a sweep beside writers, and who saw what of one client."`
-	Pages   bool     `name:"pages" help:"Measure instead every page that people come to: the whole request, rendering alone, and the size."`
-	Visits  int      `default:"200" placeholder:"N" help:"How many times --pages asks for each page."`
-	Calls   int      `default:"100000" placeholder:"N" help:"How many timed calls --law6 takes for look-ups, and as many again for codes."`
-	JSON    bool     `name:"json" help:"Print JSON."`
-	Profile string   `placeholder:"FILE" help:"Write a profile of where the processor's time goes; read it with go tool pprof."`
-	Quick   bool     `help:"A run of seconds that shows every line. Its figures mean little."`
+	Data       string   `default:"." placeholder:"DIR" help:"A folder on the disk to be measured. A scratch folder is made in it, and removed afterwards."`
+	Events     int      `default:"1000000" help:"How many events the ledger has that is replayed and opened."`
+	Clients    int      `help:"How many clients these belong to; one for every 50 events, if not given."`
+	Only       []string `enum:"disk,replay,sealed,open,decide,overview,tick" placeholder:"NAME,..." help:"Measure only these: ${enum}."`
+	HTTP       bool     `name:"http" help:"Measure the interface instead: look-ups, grants and withdrawals over TCP on this machine."`
+	Law6       bool     `name:"law6" help:"Measure instead whether the time of an answer tells who is not there."`
+	Proof      bool     `name:"proof" help:"Measure instead what tree and sealing cost a look-up, proofs, and how long verify takes."`
+	Erasure    bool     `name:"erasure" help:"Measure instead an erasure, a sweep beside writers, and who saw what of one client."`
+	Pages      bool     `name:"pages" help:"Measure instead every page that people come to: the whole request, rendering alone, and the size."`
+	Statistics bool     `help:"Measure instead releases of statistics: what they tell, what an attacker finds, and the time."`
+	Answers    string   `placeholder:"FILE" help:"For --statistics: a second cohort, of answers to PHQ-9 as demo takes them."`
+	Visits     int      `default:"200" placeholder:"N" help:"How many times --pages asks for each page."`
+	Calls      int      `default:"100000" placeholder:"N" help:"How many timed calls --law6 takes for look-ups, and as many again for codes."`
+	JSON       bool     `name:"json" help:"Print JSON."`
+	Profile    string   `placeholder:"FILE" help:"Write a profile of where the processor's time goes; read it with go tool pprof."`
+	Quick      bool     `help:"A run of seconds that shows every line. Its figures mean little."`
 }
 
 // A benchSection is a part of the table.
@@ -70,6 +72,9 @@ func (c *benchCmd) sections() []benchSection {
 	if c.Erasure {
 		asked = append(asked, benchSection{"erasure", (*bench).erasing})
 	}
+	if c.Statistics {
+		asked = append(asked, benchSection{"statistics", (*bench).tabulating})
+	}
 	if asked != nil {
 		return asked
 	}
@@ -80,7 +85,7 @@ func (c *benchCmd) sections() []benchSection {
 
 // Run measures in a scratch folder, and prints what came out.
 func (c *benchCmd) Run(env *surroundings) (err error) {
-	b := &bench{ctx: env.ctx, extent: fullExtent(c.Events, c.Clients), note: func(string) {}}
+	b := &bench{ctx: env.ctx, extent: fullExtent(c.Events, c.Clients), note: func(string) {}, answers: c.Answers}
 	if c.Quick {
 		b.extent = quickExtent
 	} else {
@@ -119,7 +124,7 @@ func (c *benchCmd) Run(env *surroundings) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if !c.HTTP && !c.Law6 && !c.Pages && !c.Proof && !c.Erasure {
+	if !c.HTTP && !c.Law6 && !c.Pages && !c.Proof && !c.Erasure && !c.Statistics {
 		b.said = b.conditions()
 	}
 	for _, s := range c.sections() {
@@ -147,29 +152,31 @@ type bench struct {
 	proof proof.Options // of the next data directories
 	plain bool          // their keys neither seal nor open
 
+	answers string // file of a cohort; "": none
 	history string // folder of the ledger that is replayed and opened, once it is made
 }
 
 // extent is how much is measured, and for how long.
 type extent struct {
-	events, clients int // of the ledger that is replayed
-	people          int // clients who are looked up
-	journal         int // sealed events of each
-	caseload        int // clients of the organisation whose overview is read
-	timed           int // clients among whom the scheduler finds a hundred
-	due             int // that hundred
-	rounds          int // in which figure and yardstick take turns
-	reads           int // the same, where the whole ledger is read
-	slice           time.Duration
-	calls           int           // timed ones whose answers must not be told apart by it
-	passwords       int           // the same, where each costs a password's hash
-	strangers       int           // of each kind
-	lives, weeks    int           // clients of the demo whose pages are asked for, and how long they live
-	visits          int           // of each page
-	upkept          time.Duration // how long look-ups go on that are measured with their upkeep
-	erased          int           // clients
-	swept           int64         // bytes of sealed events
-	heldUp          time.Duration // how long a sweep is, every so long
+	events, clients  int // of the ledger that is replayed
+	people           int // clients who are looked up
+	journal          int // sealed events of each
+	caseload         int // clients of the organisation whose overview is read
+	timed            int // clients among whom the scheduler finds a hundred
+	due              int // that hundred
+	rounds           int // in which figure and yardstick take turns
+	reads            int // the same, where the whole ledger is read
+	slice            time.Duration
+	calls            int           // timed ones whose answers must not be told apart by it
+	passwords        int           // the same, where each costs a password's hash
+	strangers        int           // of each kind
+	lives, weeks     int           // clients of the demo whose pages are asked for, and how long they live
+	visits           int           // of each page
+	upkept           time.Duration // how long look-ups go on that are measured with their upkeep
+	erased           int           // clients
+	swept            int64         // bytes of sealed events
+	heldUp           time.Duration // how long a sweep is, every so long
+	counted, offices int           // clients of a release, and organisations
 }
 
 func fullExtent(events, clients int) extent {
@@ -179,14 +186,14 @@ func fullExtent(events, clients int) extent {
 	return extent{
 		events: events, clients: clients, people: 1536, journal: 40, caseload: 1000, timed: 1_000_000, due: 100,
 		rounds: 5, reads: 3, slice: 150 * time.Millisecond, passwords: 300, strangers: 256,
-		lives: 200, weeks: 60, upkept: 2 * time.Second, erased: 200, swept: 1 << 30, heldUp: time.Second,
+		lives: 200, weeks: 60, upkept: 2 * time.Second, erased: 200, swept: 1 << 30, heldUp: time.Second, counted: 100_000, offices: 300,
 	}
 }
 
 var quickExtent = extent{
 	events: 3000, clients: 100, people: 64, journal: 4, caseload: 20, timed: 500, due: 5, rounds: 1, reads: 1, slice: 4 * time.Millisecond,
 	calls: 300, passwords: 4, strangers: 8, lives: 20, weeks: 30, visits: 1,
-	upkept: 4 * time.Millisecond, erased: 5, swept: 1 << 20, heldUp: 20 * time.Millisecond,
+	upkept: 4 * time.Millisecond, erased: 5, swept: 1 << 20, heldUp: 20 * time.Millisecond, counted: 400, offices: 5,
 }
 
 func (b *bench) conditions() []string {
@@ -233,6 +240,7 @@ const (
 	bytesHeld unit = "bytes"
 	counted   unit = "count"
 	chance    unit = "chance"
+	persons   unit = "persons"
 )
 
 // An aim is what a figure, or its ratio, is held to. A floor of zero is none.
@@ -296,6 +304,8 @@ func (u unit) show(v float64) string {
 			}
 		}
 		return fmt.Sprintf("%.3g ns", v*1e9)
+	case persons:
+		return fmt.Sprintf("%.2f", v)
 	case chance:
 		return fmt.Sprintf("%.2g", v)
 	case bytesHeld:

@@ -91,7 +91,7 @@ type benchPage struct {
 // newReaders makes a demo and signs its people in.
 func (b *bench) newReaders() (*readers, error) {
 	const seed = 1
-	d := &demo{random: mrand.New(mrand.NewPCG(seed, 0)), clients: b.lives, weeks: b.weeks, now: benchStart.Start()}
+	d := &demo{random: mrand.New(mrand.NewPCG(seed, 0)), clients: b.lives, weeks: b.weeks, tells: true, now: benchStart.Start()}
 	w := b.world("pages", new(benchClock))
 	w.clock = func() time.Time { return d.now }
 	var logins []login

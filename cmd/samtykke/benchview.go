@@ -221,6 +221,7 @@ func (b *bench) newWaiting(dir string, clients int) (p *populace, err error) {
 		if p, err = b.populate(dir, 0, 1); err != nil {
 			return err
 		}
+		p.sys.ledger.Keys = plainKeys{p.sys.keys} // these clients have none: nothing is registered about them
 		p.people = make([]*benchClient, clients)
 		err := p.eachClient(func(n int, _ *benchClient) error {
 			asked := benchTicks.AddDays(60 + n%60)

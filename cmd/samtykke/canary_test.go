@@ -137,7 +137,7 @@ func newAviary(t *testing.T, sealed bool) *aviary {
 		"": {}, domain.RoleClient: st.person("Ada").caller, domain.RoleProfessional: st.person("Per").caller,
 		domain.RoleSuperuser: st.person("Siri").caller, domain.RoleEmployee: a.employee,
 	}
-	for role, email := range map[domain.Role]string{domain.RoleAuditor: "revisor@example.org", domain.RoleSafetyManager: "vern@example.org"} {
+	for role, email := range map[domain.Role]string{domain.RoleAuditor: "revisor@example.org", domain.RoleSafetyManager: "vern@example.org", domain.RoleToolManager: "verktoy@example.org"} {
 		id, err := st.sys.desk.Employ(ctx, keeping(role), desk.EmployInput{Role: role, Name: "Randi Revisor", Email: email})
 		if err != nil {
 			t.Fatal(err)
@@ -214,7 +214,7 @@ func (a *aviary) bent(field string) string {
 func (a *aviary) filled(path string) string {
 	return strings.NewReplacer("{handle}", a.person("Ada").handle.String(), "{professional}", a.person("Per").caller.Actor.String(),
 		"{form}", "answer", "{feed}", "1", "{after}", "0", "{position}", "1", "{access}", domain.ID{1}.String(),
-		"{account}", domain.ID{1}.String()).Replace(path)
+		"{account}", domain.ID{1}.String(), "{quarter}", "2025Q4", "{file}", "clients.csv", "{chapter}", "use").Replace(path)
 }
 
 // theirAddress is everybody's.

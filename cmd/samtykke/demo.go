@@ -83,7 +83,7 @@ func (c *demoCmd) make(env *surroundings, start domain.Date, answers *answerFile
 	}
 	lazy := &lazyDisk{Disk: below, names: map[string]bool{}}
 	d := &demo{
-		random: mrand.New(mrand.NewPCG(c.Seed, 0)), now: start.Start(), answers: answers, clients: c.Clients, weeks: c.Weeks,
+		random: mrand.New(mrand.NewPCG(c.Seed, 0)), now: start.Start(), answers: answers, clients: c.Clients, weeks: c.Weeks, tells: true,
 	}
 	var seed [32]byte
 	for i := range 8 {

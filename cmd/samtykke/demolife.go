@@ -32,10 +32,12 @@ import (
 type demo struct {
 	sys     *system
 	random  *mrand.Rand
+	begun   time.Time // of the first day
 	now     time.Time
 	answers *answerFile
 	clients int
 	weeks   int
+	tells   bool // releases statistics of its last quarters
 
 	orgs   []*demoOrg
 	cohort []*demoClient
@@ -86,6 +88,7 @@ var shownText = domain.Text{Name: "sharing", Version: "2025-09-07", Language: "n
 
 // live plays all weeks.
 func (d *demo) live(ctx context.Context, start domain.Date, progress func(done, all uint64)) error {
+	d.begun = start.Start()
 	if err := d.found(ctx); err != nil {
 		return err
 	}

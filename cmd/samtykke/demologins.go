@@ -16,6 +16,7 @@ import (
 	"samtykke/domain/organisation"
 	"samtykke/domain/oversight"
 	"samtykke/domain/staff"
+	"samtykke/domain/statistics"
 	"samtykke/eventschema"
 )
 
@@ -43,6 +44,7 @@ func (d *demo) logins(ctx context.Context) ([]login, error) {
 		{Role: domain.RoleAuditor, Name: "Randi Revisor", Email: "revisor@example.org"},
 		{Role: domain.RoleEmployee, Name: "Drift Driftesen", Email: "drift@example.org"},
 		{Role: domain.RoleSafetyManager, Name: "Siv Sikkerhet", Email: "sikkerhet@example.org"},
+		{Role: domain.RoleToolManager, Name: "Vera Verktøy", Email: "verktoy@example.org"},
 	} {
 		by := operator
 		by.Role = staff.KeeperOf(e.Role)
@@ -137,6 +139,9 @@ func (d *demo) trust(ctx context.Context, employee domain.ID, logins []login) er
 		return err
 	}
 	by.Actor, by.Organisation = employee, domain.ID{}
+	if err := d.statistics(ctx, by); err != nil {
+		return err
+	}
 	id, _, err := d.sys.desk.OpenAccess(ctx, by, oversight.AccessOpened{Door: oversight.Production, Reason: "Skjema viste feil poengsum etter en oppgradering", Minutes: 120})
 	if err != nil {
 		return err
@@ -148,6 +153,29 @@ func (d *demo) trust(ctx context.Context, employee domain.ID, logins []login) er
 	d.step(600)
 	_, err = d.sys.desk.CloseAccess(ctx, by, id)
 	return err
+}
+
+// statistics is what the demo tells of groups: the clients of half the organisations come by Helsenorge, and the last quarters that are over
+// are released.
+func (d *demo) statistics(ctx context.Context, by ledger.Caller) error {
+	last := statistics.QuarterOf(d.now) - 1
+	if !d.tells || last < statistics.QuarterOf(d.begun) {
+		return nil
+	}
+	for i, o := range d.orgs {
+		if _, err := d.sys.desk.Organisations.Do(ctx, o.id, by, organisation.SetHelsenorge{By: i%2 == 0}); err != nil {
+			return err
+		}
+	}
+	if err := d.sys.keeper.CatchUp(ctx); err != nil {
+		return err
+	}
+	for q := max(statistics.QuarterOf(d.begun), last-2); q <= last; q++ {
+		if _, err := d.sys.release(ctx, by, statistics.Quarterly, q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // demoDeclaration is the wording that the demo's staff sign.

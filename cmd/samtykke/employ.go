@@ -10,7 +10,7 @@ import (
 
 type employCmd struct {
 	dataFlag
-	Role  string `required:"" enum:"auditor,employee,safety-manager" help:"What the account is for: auditor, employee or safety-manager."`
+	Role  string `required:"" enum:"auditor,employee,safety-manager,tool-manager" help:"What the account is for: auditor, employee, safety-manager or tool-manager."`
 	Name  string `required:"" placeholder:"NAME" help:"Who it is."`
 	Email string `required:"" placeholder:"ADDRESS" help:"The e-mail address; it becomes the login name."`
 	By    string `placeholder:"NAME" help:"Who gives the account, as you say yourself; the name of the login, if not given. Only an id made from it is recorded."`

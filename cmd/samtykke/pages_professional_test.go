@@ -38,7 +38,7 @@ func newBrowsers(t *testing.T, lines ...string) *browsers {
 	t.Helper()
 	o := newOverHTTP(newStage(t))
 	b := &browsers{overHTTP: o, cookies: map[string]*http.Cookie{}}
-	b.service = &api.API{Desk: o.sys.desk, Auditor: o.sys.auditor, Sessions: o.sessions, Limits: o.limits, Texts: text.All}
+	b.service = &api.API{Desk: o.sys.desk, Auditor: o.sys.auditor, Sessions: o.sessions, Limits: o.limits, Texts: text.All, Shelf: o.sys.shelf()}
 	b.pages = web.Handler(web.Config{Log: web.Logger(o.log), Clock: o.sys.clock, Random: o.random}, site(b.service, nil, nil))
 	b.play(lines...)
 	return b

@@ -247,6 +247,12 @@ func (h *house) paths(g viewer, path string) []string {
 		case "feed":
 			v := h.send(g, sentForm("/audit/feed", url.Values{"reason": {"En prøve"}}))
 			values = []string{strings.Split(v.Header().Get("Location"), "/")[3]}
+		case "quarter":
+			values = []string{quarterBefore(h.sys).String()}
+		case "chapter":
+			values = []string{"use", "phq-9", "gad-7", "none"}
+		case "file":
+			values = []string{"none.csv"} // a file that there is would be no page
 		case "after":
 			values = []string{"0", "1000000"}
 		default:
@@ -321,6 +327,8 @@ func (h *house) forms(g viewer, lang string) (all []visit) {
 		for id := range g.known {
 			send("/accesses/"+id+"/review", "outcome", "", "note", "")
 		}
+	case domain.RoleToolManager:
+		send("/group-data/"+quarterBefore(h.sys).String(), "organisation", "974760673")
 	case domain.RoleAuditor:
 		label := ""
 		for _, other := range h.viewers {

@@ -41,6 +41,11 @@ func everyRole(t *testing.T) (*overHTTP, map[domain.Role]ledger.Caller) {
 		t.Fatal(err)
 	}
 	o.open(keeping(domain.RoleSafetyManager), manager)
+	tool, err := st.sys.desk.Employ(context.Background(), employee, desk.EmployInput{Role: domain.RoleToolManager, Name: "Vera Verktøy", Email: "verktoy@example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.open(employee, tool)
 	if err := st.sys.settle(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -48,13 +53,14 @@ func everyRole(t *testing.T) (*overHTTP, map[domain.Role]ledger.Caller) {
 		domain.RoleClient: st.person("Ada").caller, domain.RoleProfessional: st.person("Per").caller, domain.RoleSuperuser: st.person("Siri").caller,
 		domain.RoleAuditor: {Actor: id, Role: domain.RoleAuditor, Session: st.id()}, domain.RoleEmployee: o.employee,
 		domain.RoleSafetyManager: {Actor: manager, Role: domain.RoleSafetyManager, Session: st.id()},
+		domain.RoleToolManager:   {Actor: tool, Role: domain.RoleToolManager, Session: st.id()},
 	}
 }
 
 // path fills a route's path in, with Ada's handle where one belongs.
 func (o *overHTTP) path(rt api.Route) string {
 	handle := o.person("Ada").handle.String()
-	return api.Prefix + strings.NewReplacer("{handle}", handle, "{professional}", handle, "{account}", handle, "{access}", handle, "{feed}", "1").Replace(rt.Path)
+	return api.Prefix + strings.NewReplacer("{handle}", handle, "{professional}", handle, "{account}", handle, "{access}", handle, "{feed}", "1", "{quarter}", "2025Q4").Replace(rt.Path)
 }
 
 // sent sends a request to a route as it comes, and gives the answer with the names of the events that it caused.

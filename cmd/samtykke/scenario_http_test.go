@@ -189,7 +189,7 @@ func (o *overHTTP) serve(r *http.Request) *httptest.ResponseRecorder {
 		}
 		to := mux.NewRouter()
 		to.NotFoundHandler, to.MethodNotAllowedHandler = http.HandlerFunc(api.Nowhere), http.HandlerFunc(api.NotHere)
-		(&api.API{Desk: o.sys.desk, Auditor: o.sys.auditor, Sessions: o.sessions, Limits: o.limits, Texts: texts}).Register(to)
+		(&api.API{Desk: o.sys.desk, Auditor: o.sys.auditor, Sessions: o.sessions, Limits: o.limits, Texts: texts, Shelf: o.sys.shelf()}).Register(to)
 		o.site = web.Handler(web.Config{
 			Log: web.Logger(o.log), Clock: o.sys.clock, Random: o.random,
 		}, to)

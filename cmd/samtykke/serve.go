@@ -26,6 +26,7 @@ import (
 	"samtykke/adapters/web/oversight"
 	"samtykke/adapters/web/page"
 	"samtykke/adapters/web/professional"
+	"samtykke/adapters/web/statistics"
 	"samtykke/adapters/web/text"
 	"samtykke/domain"
 )
@@ -201,13 +202,13 @@ func (s *system) tend(ctx context.Context) error {
 // service is the interface over the system, with nobody signed in. It is secure where browsers come by HTTPS.
 func (s *system) service(secure bool) *api.API {
 	return &api.API{
-		Desk: s.desk, Auditor: s.auditor, Texts: text.All, Secure: secure,
+		Desk: s.desk, Auditor: s.auditor, Texts: text.All, Secure: secure, Shelf: s.shelf(),
 		Sessions: signin.NewSessions(s.secrets, 0), Limits: signin.NewLimits(s.secrets, signin.Rows),
 	}
 }
 
 // screens are all pages, and what their forms do.
-var screens = slices.Concat(entrance.Screens, auditor.Screens, client.Screens, professional.Screens, oversight.Screens)
+var screens = slices.Concat(entrance.Screens, auditor.Screens, client.Screens, professional.Screens, oversight.Screens, statistics.Screens)
 
 // site is everything that the server answers to. dev is nil in earnest.
 func site(service *api.API, dev *devClock, logins []login) http.Handler {

@@ -25,8 +25,10 @@ func run(to io.Writer, dir string) error {
 		return err
 	}
 	shownBy, err := scenarios(filepath.Join(dir, "scenarios", "*.txt"))
-	if err == nil {
-		err = tests(filepath.Join(dir, "..", "cmd", "samtykke", "*_test.go"), shownBy)
+	for _, of := range []string{"cmd/samtykke", "domain/*"} {
+		if err == nil {
+			err = tests(filepath.Join(dir, "..", filepath.FromSlash(of), "*_test.go"), shownBy)
+		}
 	}
 	if err != nil {
 		return err
