@@ -133,8 +133,8 @@ func names(r statistics.Release) map[string]statistics.Row {
 // shows G01
 func TestNothingSmallIsTold(t *testing.T) {
 	q := quarter(t, "2026Q2")
-	for _, size := range []int{0, 1, 7, 150, 600} {
-		for _, offices := range []int{1, 2, 3, 7} {
+	for _, size := range []int{0, 7, 150, 500} {
+		for _, offices := range []int{1, 2, 5} {
 			for seed := range uint64(2) {
 				c := drawn(seed, size, offices, q)
 				p, err := statistics.Problem(statistics.Quarterly, q, c.population())
@@ -168,7 +168,7 @@ func TestNothingSmallIsTold(t *testing.T) {
 					}
 				}
 				t.Logf("%d clients, %d organisations: %d of %d told, withheld %v", size, offices, risk.Told, len(p.Cells), risk.Withheld)
-				if size == 600 && risk.Told < len(p.Cells)/3 {
+				if size == 500 && risk.Told < len(p.Cells)/3 {
 					t.Errorf("of %d clients in %d organisations only %d numbers of %d are told", size, offices, risk.Told, len(p.Cells))
 				}
 			}

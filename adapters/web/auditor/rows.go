@@ -100,7 +100,7 @@ type answer struct {
 
 // How much is shown on a page, and how much a file holds at most. It is read in pages as large as the interface gives.
 const (
-	perPage  = 40
+	perPage  = 36
 	perFile  = 1000
 	mostRows = 10_000
 )
