@@ -81,6 +81,7 @@ type Views struct {
 	Accesses      View[Access]
 	Organisations View[Trail]
 	Times         View[Times]
+	Standings     View[statistics.Contribution]
 	Contributions View[statistics.Contribution]
 	Offices       View[Office]
 }
@@ -103,6 +104,7 @@ func All(books rules.Books) Views {
 		Accesses:      accesses,
 		Organisations: organisations,
 		Times:         times,
+		Standings:     standings,
 		Contributions: contributions,
 		Offices:       offices,
 	}
@@ -125,6 +127,7 @@ func (v Views) Each(f func(Fold)) {
 	f(fold(v.Accesses))
 	f(fold(v.Organisations))
 	f(fold(v.Times))
+	f(fold(v.Standings))
 	f(fold(v.Contributions))
 	f(fold(v.Offices))
 }

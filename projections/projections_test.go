@@ -168,7 +168,7 @@ func TestKeeping(t *testing.T) {
 		"caseload": Plain, "due": Plain, "idle": SealedAtRest, "registrations": SealedAlways,
 		"access": Plain, "audit": Plain, "codes": Plain, "handles": Plain,
 		"accounts": SealedAtRest, "invitations": SealedAtRest, "erasures": Plain, "reviews": Plain, "accesses": Plain,
-		"organisations": Plain, "times": Plain, "contributions": SealedAlways, "offices": Plain,
+		"organisations": Plain, "times": Plain, "standings": Plain, "contributions": SealedAlways, "offices": Plain,
 	}
 	got := map[string]Keeping{}
 	all.Each(func(f Fold) {

@@ -8,7 +8,37 @@ import (
 	"samtykke/domain/statistics"
 )
 
-// contributions is what each client adds to the statistics, by quarter. The document of a client id, kept sealed.
+// standings is what the open events of a client's own stream add to the statistics, by quarter. The document of a client id; empty
+// once the client is erased.
+var standings = View[statistics.Contribution]{
+	Name:    "standings",
+	Version: 1,
+	Key: func(f *Fact) (domain.ID, bool) {
+		switch f.Body.(type) {
+		case client.Labelled, client.LookedUp, client.LookUpQuestioned, client.LookUpReviewed, client.KeyDestroyed, client.Swept:
+			return f.Subject, false // labels, what others do, and what follows an erasure count for nothing here
+		}
+		_, ok := f.Body.(client.Body)
+		return f.Subject, ok
+	},
+	Apply: func(c statistics.Contribution, f *Fact) statistics.Contribution {
+		q := statistics.QuarterOf(f.Effective)
+		switch b := f.Body.(type) {
+		case client.Erased:
+			return statistics.Contribution{}
+		case client.Registered:
+			c.Organisation, c.Service, c.Registered = b.Organisation, b.Service, q
+		}
+		b, _ := f.Body.(client.Body)
+		c.Turn(q, b, evolve(c.State, f))
+		if f.Act.Role == domain.RoleClient {
+			c.In(q).Active = true
+		}
+		return c
+	},
+}
+
+// contributions is what a client's journal adds to that. The document of a client id, kept sealed.
 var contributions = View[statistics.Contribution]{
 	Name:    "contributions",
 	Version: 1,
@@ -17,31 +47,18 @@ var contributions = View[statistics.Contribution]{
 		switch f.Body.(type) {
 		case journal.LoggedIn, journal.ContentFinished, journal.Assessed:
 			return f.Subject, true
-		case client.Labelled, client.LookedUp, client.LookUpQuestioned, client.LookUpReviewed:
-			return f.Subject, false // labels, and what others do, count for nothing here
-		case client.Erased, client.KeyDestroyed, client.Swept:
-			return f.Subject, false // nothing is left that could count
 		}
-		_, ok := f.Body.(client.Body)
-		return f.Subject, ok
+		return f.Subject, false
 	},
 	Apply: func(c statistics.Contribution, f *Fact) statistics.Contribution {
-		q := statistics.QuarterOf(f.Effective)
+		p := c.In(statistics.QuarterOf(f.Effective))
 		switch b := f.Body.(type) {
-		case client.Registered:
-			c.Organisation, c.Service, c.Registered = b.Organisation, b.Service, q
 		case journal.LoggedIn:
-			c.In(q).Active = true
+			p.Active = true
 		case journal.ContentFinished:
-			c.In(q).Finish(b.Content)
+			p.Finish(b.Content)
 		case journal.Assessed:
-			c.In(q).Fill(b)
-		}
-		if b, ok := f.Body.(client.Body); ok {
-			c.Turn(q, b, evolve(c.State, f))
-			if f.Act.Role == domain.RoleClient {
-				c.In(q).Active = true
-			}
+			p.Fill(b)
 		}
 		return c
 	},

@@ -61,7 +61,8 @@ type Keeper struct {
 	Organisations *Table[projections.Trail]
 	Times         *Table[projections.Times]
 
-	Offices *Table[projections.Office]
+	Offices   *Table[projections.Office]
+	Standings *Table[statistics.Contribution]
 
 	registrations *sealedTable[projections.Registrations]
 	contributions *sealedTable[statistics.Contribution]
@@ -85,7 +86,7 @@ func NewKeeper(l *ledger.Ledger, books rules.Books) *Keeper {
 		Audit: newTable(v.Audit), Codes: newTable(v.Codes), Handles: newTable(v.Handles),
 		Accounts: newTable(v.Accounts), Invitations: newTable(v.Invitations),
 		Erasures: newTable(v.Erasures), Reviews: newTable(v.Reviews), Accesses: newTable(v.Accesses),
-		Organisations: newTable(v.Organisations), Times: newTable(v.Times), Offices: newTable(v.Offices),
+		Organisations: newTable(v.Organisations), Times: newTable(v.Times), Offices: newTable(v.Offices), Standings: newTable(v.Standings),
 		registrations: newSealedTable(v.Registrations), contributions: newSealedTable(v.Contributions),
 		ledger: l, books: books, moved: make(chan struct{}),
 	}
@@ -106,7 +107,7 @@ type table interface {
 func (k *Keeper) tables() []table {
 	return []table{
 		k.Caseload, k.Due, k.Idle, k.registrations, k.Access, k.Audit, k.Codes, k.Handles, k.Accounts, k.Invitations, k.Erasures, k.Reviews, k.Accesses,
-		k.Organisations, k.Times, k.contributions, k.Offices,
+		k.Organisations, k.Times, k.contributions, k.Offices, k.Standings,
 	}
 }
 
@@ -206,6 +207,7 @@ func (k *Keeper) fold(f *eventschema.Fact, keys eventschema.Keys) error {
 	k.Organisations.apply(f)
 	k.Times.apply(f)
 	k.Offices.apply(f)
+	k.Standings.apply(f)
 	if f.Closed != nil && f.Category != eventschema.JournalStream && f.Category != eventschema.StaffStream {
 		return nil // of sealed events, the views that open want the journal's and those of accounts only
 	}
@@ -378,6 +380,7 @@ func (k *Keeper) differences(ctx context.Context, again *Keeper) ([]string, erro
 	diffs = append(diffs, differ(k.Organisations, again.Organisations)...)
 	diffs = append(diffs, differ(k.Times, again.Times)...)
 	diffs = append(diffs, differ(k.Offices, again.Offices)...)
+	diffs = append(diffs, differ(k.Standings, again.Standings)...)
 	registered, err := k.registrations.differ(again.registrations, keys)
 	contributed, errC := k.contributions.differ(again.contributions, keys)
 	return slices.Concat(diffs, registered, contributed), errors.Join(err, errC)
@@ -468,7 +471,8 @@ func (k *Keeper) Load(ctx context.Context, d disk.Disk) error {
 	k.Access, k.Audit, k.Codes, k.Handles = fresh.Access, fresh.Audit, fresh.Codes, fresh.Handles
 	k.Accounts, k.Invitations, k.Erasures = fresh.Accounts, fresh.Invitations, fresh.Erasures
 	k.Reviews, k.Accesses = fresh.Reviews, fresh.Accesses
-	k.Organisations, k.Times, k.Offices, k.contributions = fresh.Organisations, fresh.Times, fresh.Offices, fresh.contributions
+	k.Organisations, k.Times, k.Offices = fresh.Organisations, fresh.Times, fresh.Offices
+	k.Standings, k.contributions = fresh.Standings, fresh.contributions
 	k.cursor = dec.cursor
 	return nil
 }

@@ -13,26 +13,27 @@ import (
 	"samtykke/eventschema"
 )
 
-// Population gives everybody whom statistics may count, as the views stand now, and the position up to which that is. A contribution
-// is opened when it is counted and kept nowhere; whoever is erased meanwhile is left out.
+// Population gives everybody whom statistics may count, as the views stand now, and the position up to which that is. What a journal
+// contributes is opened when it is counted and kept nowhere; whoever's key goes meanwhile is left out.
 func (k *Keeper) Population(ctx context.Context) (ledger.Position, statistics.Population) {
 	k.applying.Lock()
 	defer k.applying.Unlock()
+	standings := k.Standings.entries()
 	k.contributions.mu.RLock()
 	docs := maps.Clone(k.contributions.docs)
 	k.contributions.mu.RUnlock()
 	pop := statistics.Population{Books: k.books}
 	keys := k.ledger.Sealing(ctx)
 	pop.Each = func(count func(domain.ID, statistics.Contribution)) error {
-		for id, d := range docs {
-			c, err := k.contributions.unseal(id, d, keys)
+		for id, standing := range standings {
+			c, err := k.contributions.unseal(id, docs[id], keys)
 			if errors.Is(err, eventschema.ErrGone) {
 				continue
 			}
 			if err != nil {
 				return err
 			}
-			count(id, c)
+			count(id, standing.doc.With(c))
 		}
 		return ctx.Err()
 	}

@@ -183,10 +183,11 @@ func (h *house) foldsAgree(k *views.Keeper) {
 			got = documents(k.Times)
 		case "offices":
 			got = documents(k.Offices)
+		case "standings":
+			got = documents(k.Standings)
 		case "contributions":
-			got = map[domain.ID]any{}
-			_, pop := k.Population(context.Background())
-			h.must(pop.Each(func(id domain.ID, c statistics.Contribution) { got[id] = c }))
+			h.contributionsAgree(k, want)
+			return
 		case "registrations":
 			h.registrationsAgree(k, want)
 			return
@@ -225,6 +226,27 @@ func (h *house) registrationsAgree(k *views.Keeper, want map[domain.ID]any) {
 		r, _ := want[p.id].(projections.Registrations)
 		if !reflect.DeepEqual(shown.Registrations, r) {
 			h.t.Errorf("the own page shows something else than the fold")
+		}
+	}
+}
+
+// contributionsAgree compares what statistics count with the two views folded by the plainest loop.
+func (h *house) contributionsAgree(k *views.Keeper, sealed map[domain.ID]any) {
+	h.t.Helper()
+	standings := documents(k.Standings)
+	counted := map[domain.ID]bool{}
+	_, pop := k.Population(context.Background())
+	h.must(pop.Each(func(id domain.ID, c statistics.Contribution) {
+		counted[id] = true
+		own, _ := standings[id].(statistics.Contribution)
+		from, _ := sealed[id].(statistics.Contribution)
+		if !reflect.DeepEqual(c, own.With(from)) {
+			h.t.Errorf("a client counts for something else than the folds say")
+		}
+	}))
+	for id := range sealed {
+		if !counted[id] {
+			h.t.Errorf("a client with a journal is not counted")
 		}
 	}
 }

@@ -69,6 +69,16 @@ func (c *Contribution) Turn(q Quarter, b client.Body, s client.State) {
 	}
 }
 
+// With adds what the client's journal contributes to what the own stream does.
+func (c Contribution) With(journal Contribution) Contribution {
+	for _, from := range journal.Quarters {
+		p := c.In(from.Quarter)
+		p.Active = p.Active || from.Active
+		p.Finished, p.Forms = from.Finished, from.Forms
+	}
+	return c
+}
+
 // count counts what a body tells of the question about follow-up, and of codes.
 func (p *Part) count(b client.Body) {
 	switch b.(type) {
