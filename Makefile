@@ -24,8 +24,9 @@ test: ## everything that is checked
 	@$(MAKE) --no-print-directory -j2 -O race browser
 	@$(MAKE) --no-print-directory clauses mutants
 
-race: # all but what takes a browser, which has no use for the race detector
-	$(GO) test -race -tags mutants -timeout 12m ./...
+race: # all but what takes a browser, and what is pure, which have no use for the race detector
+	$(GO) test ./domain/...
+	$(GO) test -race -tags mutants -timeout 12m ./adapters/... ./cmd/... ./eventschema ./projections
 
 browser: # what waits for Chromium more than for a core
 	$(GO) test -timeout 12m -run 'InABrowser|ForEverybody' ./cmd/samtykke

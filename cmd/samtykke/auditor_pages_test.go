@@ -174,7 +174,7 @@ func TestAuditorAsks(t *testing.T) {
 		v = h.open(randi, place, nil)
 		place = regexp.MustCompile(`class="button" href="([^"]+)"`).FindStringSubmatch(string(v.body))[1]
 	}
-	if asked := h.since(before); len(asked) != 1 || asked[0].Query != "feed" || !strings.HasSuffix(place, "/130") {
+	if asked := h.since(before); len(asked) != 1 || asked[0].Query != "feed" || !strings.HasSuffix(place, "/118") {
 		t.Errorf("a feed read to %s is on record as %v", place, asked)
 	}
 }
