@@ -12,8 +12,9 @@ import (
 	"samtykke/domain/rules"
 )
 
-// A Contribution is what one client adds to the statistics, by quarter. It is personal content: kept under the client's key, gone
-// with it, and printed as nothing.
+// A Contribution is what one client adds to the statistics, by quarter. What the client's journal adds is personal content: kept under
+// the client's key, and gone with it. What the open events of the client's own stream add is as open as they are, and is dropped when the
+// client is erased. It prints as nothing.
 type Contribution struct {
 	Organisation domain.ID
 	Service      rules.Service
