@@ -15,8 +15,8 @@
 //
 // A table is CSV in UTF-8 with semicolons, one row for each cell, over all organisations together: categories by their names, "total"
 // where a row is over all, then the number of persons and a flag. Flag 0 is a number, and 1 a number that is suppressed so that nobody
-// can be recognised; the number is empty then. A table that is withheld as a whole has no rows. Numbers carry noise, so that parts do not add up to totals exactly: the codebook says
-// so. It has the name, label, type, categories, universe and missing codes of every column.
+// can be recognised; the number is empty then. A table that is withheld as a whole has no rows. Numbers carry noise, so that parts do
+// not add up to totals exactly: the codebook says so. It has the name, label, type, categories, universe and missing codes of every column.
 //
 // The manifest has a statement, which names each file with its hash, and the proof (C2SP tlog-proof) that an event of the ledger
 // carries the hash of that statement, under a signed checkpoint. So with the manifest and the log's verifier string alone, Verify

@@ -19,8 +19,9 @@
 //
 // Documents of registrations are held sealed in memory as well, in a table that this package does not export. LookUp
 // and Own return them opened, after their event is durable; no other exported function of the program does, and a test
-// says so. Beside the door, whoever holds the keys opens the ledger itself: the verifier, and an export that says so in an
-// event that every client finds in its access log.
+// says so. Population counts clients for statistics: what it opens of a journal are scores and finished parts by quarter, one
+// client at a time, into sums; whoever has it made puts that on record before. Beside the door, whoever holds the keys opens the
+// ledger itself: the verifier, and an export that says so in an event that every client finds in its access log.
 package views
 
 import (
