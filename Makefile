@@ -21,6 +21,7 @@ FORCE:
 test: ## everything that is checked
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt-ed"; exit 1; }
 	$(GO) vet ./...
+	@$(GO) run ./testdata/mutants plant
 	@$(MAKE) --no-print-directory -j2 -O race browser pure
 	@$(MAKE) --no-print-directory clauses mutants
 
