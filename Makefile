@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help run tour test race browser pure golden fuzz clauses mutants screenshots bench clean
+.PHONY: help run tour test race browser plain golden fuzz clauses mutants screenshots bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,14 +22,17 @@ test: ## everything that is checked
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt-ed"; exit 1; }
 	$(GO) vet ./...
 	@$(GO) run ./testdata/mutants plant
-	@$(MAKE) --no-print-directory -j2 -O race browser pure
+	@$(MAKE) --no-print-directory -j2 -O race browser plain
 	@$(MAKE) --no-print-directory clauses mutants
 
-race: # all but what takes a browser, and what is pure, which have no use for the race detector; what takes longest first
-	$(GO) test -race -tags mutants -timeout 12m ./cmd/... ./adapters/... ./eventschema ./projections
+slow := TestCommandLine|TestBench
 
-pure:
+race: # all but what takes a browser, and what has no use for the race detector; what takes longest first
+	$(GO) test -race -tags mutants -timeout 12m -skip '$(slow)' ./cmd/... ./adapters/... ./eventschema ./projections
+
+plain: # what is pure, and whole commands: what these do at once runs under the race detector elsewhere
 	$(GO) test ./domain/...
+	$(GO) test -tags mutants -timeout 12m -run '$(slow)' ./cmd/samtykke
 
 browser: # what waits for Chromium more than for a core
 	$(GO) test -timeout 12m -run 'InABrowser|ForEverybody' ./cmd/samtykke
