@@ -293,6 +293,7 @@ func (f quarterFlag) quarter() (statistics.Quarter, error) {
 type statisticsAuditCmd struct {
 	dataFlag
 	quarterFlag
+	Solver string `placeholder:"PROGRAM" help:"Have every sensitive number's interval worked out once more, by linear programs: GLPK's glpsol, or what takes its options."`
 	JSON bool `name:"json" help:"Answer as JSON."`
 }
 
@@ -311,11 +312,35 @@ func (c *statisticsAuditCmd) Run(env *surroundings) error {
 		if err != nil {
 			return notSafe(err)
 		}
-		if c.JSON {
-			return answer(env.stdout, risk)
+		told := audited{Risk: risk}
+		if c.Solver != "" {
+			opinion, err := releases.Solver{Path: c.Solver}.Audit(env.ctx, &risk.Problem, risk.Pattern, statistics.Quarterly.Rules)
+			if err != nil {
+				return err
+			}
+			told.Solver = &opinion
 		}
-		return printRisk(env.stdout, risk)
+		return told.report(env.stdout, c.JSON)
 	})
+}
+
+// audited is what an audit tells.
+type audited struct {
+	statistics.Risk
+	Solver *releases.Opinion `json:"solver,omitempty"`
+}
+
+func (a audited) report(to io.Writer, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = answer(to, a)
+	} else if err = printRisk(to, a.Risk); err == nil && a.Solver != nil {
+		_, err = fmt.Fprintf(to, "Tried by %d linear programs: %d numbers are found out.\n", a.Solver.Programs, len(a.Solver.Disclosures))
+	}
+	if err == nil && a.Solver != nil && len(a.Solver.Disclosures) > 0 {
+		err = fmt.Errorf("%w: %w", errWrong, &statistics.Refused{Found: a.Solver.Disclosures})
+	}
+	return err
 }
 
 // notSafe says of a release that would tell too much that it is wrong, and leaves any other error as it is.

@@ -85,6 +85,9 @@ type Risk struct {
 	Insiders    int                       `json:"insiders"`    // whose knowledge was tried, besides an outsider's
 	Counted     map[string]int            `json:"counted"`     // clients of each organisation and group: what the next release is compared with
 	Disclosures []disclosure.Disclosure   `json:"disclosures"` // what they found: nothing, of what is released
+
+	Problem disclosure.Problem `json:"-"` // what was protected, and how, for whoever attacks it by other means
+	Pattern disclosure.Pattern `json:"-"`
 }
 
 // A Refused is the error of a release that would tell too much.
@@ -122,6 +125,7 @@ func Make(spec Specification, q Quarter, position uint64, pop Population, noise 
 	if err != nil {
 		return Release{}, risk, err
 	}
+	risk.Problem, risk.Pattern = b.problem, pattern
 	if risk.Disclosures, err = disclosure.Audit(&b.problem, pattern, spec.Rules); err != nil {
 		return Release{}, risk, err
 	}
