@@ -38,13 +38,9 @@ func (f folder) put(name string, b []byte) error {
 	return f.disk.Rename(newName, name)
 }
 
-// replace makes a new file of b, durably. An old one is removed first, never written over: after a crash a file that was
-// renamed may have both names.
+// replace makes a new file of b, durably.
 func replace(d disk.Disk, name string, b []byte) error {
-	if err := d.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	file, err := d.Open(name, true)
+	file, err := create(d, name)
 	if err != nil {
 		return err
 	}
@@ -53,6 +49,50 @@ func replace(d disk.Disk, name string, b []byte) error {
 		err = file.Sync()
 	}
 	return errors.Join(err, file.Close())
+}
+
+// create makes an empty file. An old one is removed first, never written over: after a crash a file that was renamed may have both
+// names.
+func create(d disk.Disk, name string) (disk.File, error) {
+	if err := d.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return d.Open(name, true)
+}
+
+// putAll is put, of several tiles.
+func (f folder) putAll(tiles []tlog.Tile, data func(tlog.Tile) []byte) (err error) {
+	files := make([]disk.File, 0, len(tiles))
+	defer func() {
+		for _, file := range files {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	temporary := func(i int) string { return fmt.Sprint(newName, i) }
+	for i, tile := range tiles {
+		if err := f.disk.MakeDir(path.Dir(tilePath(tile))); err != nil {
+			return err
+		}
+		file, err := create(f.disk, temporary(i))
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+		if _, err := file.WriteAt(data(tile), 0); err != nil {
+			return err
+		}
+	}
+	for _, file := range files {
+		if err := file.Sync(); err != nil {
+			return err
+		}
+	}
+	for i, tile := range tiles {
+		if err := f.disk.Rename(temporary(i), tilePath(tile)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readFile(d disk.Disk, name string) ([]byte, error) {
@@ -73,18 +113,20 @@ func readFile(d disk.Disk, name string) ([]byte, error) {
 	return b[:n], err
 }
 
+// together is how many tiles are written before the first of them is synced: what one sync makes a file system write down of new
+// files then serves them all.
+const together = 64
+
 // write makes the tiles that changed since the tree's stored size durable.
 func (f folder) write(t *tree) error {
 	var dirs []string
-	for _, tile := range tlog.NewTiles(height, t.stored, t.size) {
-		name := tilePath(tile)
-		if err := f.disk.MakeDir(path.Dir(name)); err != nil {
+	for some := range slices.Chunk(tlog.NewTiles(height, t.stored, t.size), together) {
+		if err := f.putAll(some, t.data); err != nil {
 			return err
 		}
-		if err := f.put(name, t.data(tile)); err != nil {
-			return err
+		for _, tile := range some {
+			dirs = append(dirs, path.Dir(tilePath(tile)))
 		}
-		dirs = append(dirs, path.Dir(name))
 	}
 	slices.Sort(dirs)
 	for _, dir := range slices.Compact(dirs) {
