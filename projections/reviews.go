@@ -2,6 +2,7 @@ package projections
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -26,6 +27,7 @@ type Reader struct {
 	Many         bool        // more than that were raised since the last pause
 	Refused      []Attempt   // the last one at each client, of so long as the rule looks back
 	Met          []Meeting   // by client
+	Newer        []Meeting   // later ones, as they came: a long list is not copied for each
 }
 
 // A Review is what somebody else than who made it is to review.
@@ -55,7 +57,7 @@ type Meeting struct {
 func reviews(book rules.ReviewRules) View[Reader] {
 	return View[Reader]{
 		Name:    "reviews",
-		Version: 1,
+		Version: 2,
 		Key: func(f *Fact) (domain.ID, bool) {
 			switch b := f.Body.(type) {
 			case client.LookedUp:
@@ -140,13 +142,12 @@ func (r Reader) lookedUp(book rules.ReviewRules, f *Fact, p client.Purpose) Read
 	}) {
 		raise(client.AfterRefusal)
 	}
-	i, met := slices.BinarySearchFunc(r.Met, f.Subject, func(m Meeting, id domain.ID) int { return bytes.Compare(m.Client[:], id[:]) })
 	switch p {
 	case client.Appointment:
-		r = r.meet(i, met, Meeting{f.Subject, day})
+		r = r.meet(Meeting{f.Subject, day})
 	case client.Workload, client.Effect:
 		rule, ok := book.InForce(string(client.LongAfter), day)
-		if ok && met && day > r.Met[i].On.AddWeeks(rule.Weeks) {
+		if last, met := r.last(f.Subject); ok && met && day > last.AddWeeks(rule.Weeks) {
 			raise(client.LongAfter)
 		}
 	}
@@ -175,15 +176,51 @@ func (r Reader) tooMany(rule rules.ReviewRule) bool {
 	return n > rule.Count && r.Lately[n-1].Sub(r.Lately[0]) <= rule.Within
 }
 
-// meet keeps the day of a look-up before an appointment, at its place in the list.
-func (r Reader) meet(i int, met bool, m Meeting) Reader {
-	switch {
-	case !met:
-		r.Met = slices.Insert(slices.Clip(r.Met), i, m)
-	case r.Met[i].On < m.On:
-		r.Met = slices.Clone(r.Met)
-		r.Met[i] = m
+// last is the day of the last look-up before an appointment with a client; false if there was none.
+func (r Reader) last(c domain.ID) (day domain.Date, met bool) {
+	i, met := slices.BinarySearchFunc(r.Met, c, func(m Meeting, id domain.ID) int { return bytes.Compare(m.Client[:], id[:]) })
+	if met {
+		day = r.Met[i].On
 	}
+	for _, m := range r.Newer {
+		if m.Client == c {
+			day, met = max(day, m.On), true
+		}
+	}
+	return day, met
+}
+
+// mostNewer is how many meetings wait before they are put among the others.
+const mostNewer = 64
+
+// meet keeps the day of a look-up before an appointment. A clock that was set back makes no earlier one the last.
+func (r Reader) meet(m Meeting) Reader {
+	if r.Newer = append(r.Newer, m); len(r.Newer) <= mostNewer {
+		return r
+	}
+	newer := slices.Clone(r.Newer)
+	slices.SortFunc(newer, func(a, b Meeting) int {
+		return cmp.Or(bytes.Compare(a.Client[:], b.Client[:]), cmp.Compare(a.On, b.On))
+	})
+	all := make([]Meeting, 0, len(r.Met)+len(newer))
+	add := func(m Meeting) {
+		if last := len(all) - 1; last >= 0 && all[last].Client == m.Client {
+			all[last].On = max(all[last].On, m.On)
+			return
+		}
+		all = append(all, m)
+	}
+	for _, m := range r.Met {
+		for len(newer) > 0 && bytes.Compare(newer[0].Client[:], m.Client[:]) < 0 {
+			add(newer[0])
+			newer = newer[1:]
+		}
+		add(m)
+	}
+	for _, m := range newer {
+		add(m)
+	}
+	r.Met, r.Newer = all, nil
 	return r
 }
 

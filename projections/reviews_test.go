@@ -184,10 +184,17 @@ func TestLongAfterTheLastAppointment(t *testing.T) {
 	r.look(day(35), ada, client.Appointment) // of a clock that was set back
 	r.look(day(185), ada, client.Effect)
 	r.expect(t, "after the next appointment", "4 long-after-the-last-appointment", "6 long-after-the-last-appointment")
-	for i := range 40 { // in no order of ids
-		r.look(day(185), domain.ID{byte(i * 37), 15: 1}, client.Appointment)
+	for later := range 2 {
+		for i := range 40 { // in no order of ids
+			r.look(day(185+later), domain.ID{byte(i * 37), 15: 1}, client.Appointment)
+		}
 	}
-	if got := r.reader().Met; len(got) != 41 || !slices.IsSortedFunc(got, func(a, b Meeting) int { return slices.Compare(a.Client[:], b.Client[:]) }) {
+	for id := range 40 {
+		if last, met := r.reader().last(domain.ID{byte(id * 37), 15: 1}); !met || last != domain.DateOf(day(186)) {
+			t.Errorf("the appointment with %d was on %v", id, last)
+		}
+	}
+	if got := r.reader().Met; len(got) != 41 || len(r.reader().Newer) != 83-(mostNewer+1) || !slices.IsSortedFunc(got, func(a, b Meeting) int { return slices.Compare(a.Client[:], b.Client[:]) }) {
 		t.Errorf("%d clients remembered, or not in order", len(got))
 	}
 }
@@ -260,6 +267,7 @@ func TestReaderIsNotChangedInPlace(t *testing.T) {
 	r.refused(night, ada, client.NotRegistered)
 	held := r.reader()
 	held.Met = append(make([]Meeting, 0, 9), held.Met...) // with room, as a list that grew may have
+	held.Newer = append(make([]Meeting, 0, 9), held.Newer...)
 	was, err := eventschema.Marshal(held)
 	if err != nil {
 		t.Fatal(err)
@@ -325,7 +333,7 @@ func TestReadersMemory(t *testing.T) {
 				}
 			}
 			doc = all.Reviews.Apply(doc, f)
-			if len(doc.Lately) > 31 || len(doc.Refused) > len(people) || len(doc.Met) > len(people) {
+			if len(doc.Lately) > 31 || len(doc.Refused) > len(people) || len(doc.Met) > len(people) || len(doc.Newer) > mostNewer {
 				t.Fatalf("remembers %d look-ups, %d refusals, %d appointments", len(doc.Lately), len(doc.Refused), len(doc.Met))
 			}
 			if !slices.IsSortedFunc(doc.Open, func(a, b Review) int { return int(a.Position) - int(b.Position) }) {

@@ -34,7 +34,7 @@ func Indexed[V any](t *Table[V]) (groups map[domain.ID]map[domain.ID]struct{}, d
 func Derived[V any](t *Table[V]) (groups map[domain.ID]map[domain.ID]struct{}, days map[domain.Date]map[domain.ID]struct{}) {
 	again := newTable(t.view)
 	for id, e := range t.docs {
-		again.put(id, entry[V]{}, e)
+		again.put(id, &entry[V]{}, *e)
 	}
 	return again.groups, again.days
 }

@@ -206,7 +206,8 @@ func (t *Table[V]) load(d *decoder, keys eventschema.Keys) error {
 			err = eventschema.Unmarshal(b, &next.doc)
 		}
 		if err == nil {
-			t.put(id, entry[V]{}, next)
+			t.docs[id] = &entry[V]{}
+			t.put(id, t.docs[id], next)
 		}
 	}
 	return err

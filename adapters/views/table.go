@@ -2,7 +2,6 @@ package views
 
 import (
 	"iter"
-	"maps"
 	"sync"
 
 	"samtykke/domain"
@@ -14,7 +13,7 @@ type Table[V any] struct {
 	view projections.View[V]
 
 	mu     sync.RWMutex
-	docs   map[domain.ID]entry[V]
+	docs   map[domain.ID]*entry[V]
 	groups map[domain.ID]map[domain.ID]struct{}
 	days   map[domain.Date]map[domain.ID]struct{}
 }
@@ -28,7 +27,7 @@ type entry[V any] struct {
 
 func newTable[V any](v projections.View[V]) *Table[V] {
 	return &Table[V]{
-		view: v, docs: map[domain.ID]entry[V]{},
+		view: v, docs: map[domain.ID]*entry[V]{},
 		groups: map[domain.ID]map[domain.ID]struct{}{}, days: map[domain.Date]map[domain.ID]struct{}{},
 	}
 }
@@ -37,8 +36,11 @@ func newTable[V any](v projections.View[V]) *Table[V] {
 func (t *Table[V]) Get(id domain.ID) (V, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	e, ok := t.docs[id]
-	return e.doc, ok
+	if e := t.docs[id]; e != nil {
+		return e.doc, true
+	}
+	var none V
+	return none, false
 }
 
 // Len is how many documents there are.
@@ -79,8 +81,8 @@ func (t *Table[V]) DueBy(day domain.Date) []domain.ID {
 func (t *Table[V]) IsDue(id domain.ID, day domain.Date) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	due := t.docs[id].due
-	return due != 0 && due <= day
+	e := t.docs[id]
+	return e != nil && e.due != 0 && e.due <= day
 }
 
 // apply folds a fact into its document. A fact that was folded before changes nothing.
@@ -91,23 +93,30 @@ func (t *Table[V]) apply(f *projections.Fact) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	old := t.docs[id]
-	if f.Position <= old.at {
-		return
+	e := t.docs[id]
+	if e == nil {
+		e = &entry[V]{}
+		t.docs[id] = e
 	}
-	t.put(id, old, entry[V]{at: f.Position, doc: t.view.Apply(old.doc, f)})
+	if f.Position > e.at {
+		t.put(id, e, entry[V]{at: f.Position, doc: t.view.Apply(e.doc, f)})
+	}
 }
 
-// put replaces an entry and moves it in the lists.
-func (t *Table[V]) put(id domain.ID, old, next entry[V]) {
+// put changes an entry and moves it in the lists.
+func (t *Table[V]) put(id domain.ID, e *entry[V], next entry[V]) {
 	if t.view.Due != nil {
 		next.due = t.view.Due(next.doc)
-		move(t.days, id, old.due, next.due)
+		if next.due != e.due {
+			move(t.days, id, e.due, next.due)
+		}
 	}
 	if t.view.Group != nil {
-		move(t.groups, id, t.view.Group(old.doc), t.view.Group(next.doc))
+		if from, to := t.view.Group(e.doc), t.view.Group(next.doc); from != to || e.at == 0 {
+			move(t.groups, id, from, to)
+		}
 	}
-	t.docs[id] = next
+	*e = next
 }
 
 // drop leaves out the document that goes with the fact, if one does.
@@ -118,18 +127,15 @@ func (t *Table[V]) drop(f *projections.Fact) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.put(id, t.docs[id], entry[V]{}) // out of the lists
-	delete(t.docs, id)
+	if e := t.docs[id]; e != nil {
+		t.put(id, e, entry[V]{}) // out of the lists
+		delete(t.docs, id)
+	}
 }
 
 // move takes an id out of one set and puts it into another; the zero key has no set.
 func move[K comparable](sets map[K]map[domain.ID]struct{}, id domain.ID, from, to K) {
 	var none K
-	if from == to && to != none {
-		if _, ok := sets[to][id]; ok {
-			return
-		}
-	}
 	if from != none {
 		delete(sets[from], id)
 		if len(sets[from]) == 0 {
@@ -159,5 +165,9 @@ func (t *Table[V]) Documents() iter.Seq2[domain.ID, V] {
 func (t *Table[V]) entries() map[domain.ID]entry[V] {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return maps.Clone(t.docs)
+	all := make(map[domain.ID]entry[V], len(t.docs))
+	for id, e := range t.docs {
+		all[id] = *e
+	}
+	return all
 }
