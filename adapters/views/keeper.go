@@ -296,8 +296,8 @@ func (k *Keeper) CatchUpTo(ctx context.Context, head ledger.Position) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	work, order := make(chan *batch, 4), make(chan *batch, 8)
-	go k.read(ctx, head, work, order)
+	work, order, used := make(chan *batch, 4), make(chan *batch, 8), make(chan *batch, 16)
+	go k.read(ctx, head, work, order, used)
 	for range 2 {
 		go decode(work)
 	}
@@ -310,16 +310,23 @@ func (k *Keeper) CatchUpTo(ctx context.Context, head ledger.Position) error {
 		if err := k.foldAll(b.facts, keys); err != nil {
 			return err
 		}
+		used <- b // there is room for all that are under way
 	}
 	return ctx.Err()
 }
 
-// read cuts the ledger from the cursor to head into batches.
-func (k *Keeper) read(ctx context.Context, head ledger.Position, work, order chan<- *batch) {
+// read cuts the ledger from the cursor to head into batches, and makes them of those that were used.
+func (k *Keeper) read(ctx context.Context, head ledger.Position, work, order chan<- *batch, used <-chan *batch) {
 	defer close(work)
 	defer close(order)
 	next := func() *batch {
-		return &batch{records: make([]eventschema.Record, 0, batchSize), ready: make(chan struct{})}
+		select {
+		case b := <-used:
+			clear(b.records)
+			return &batch{records: b.records[:0], facts: b.facts[:0], ready: make(chan struct{})}
+		default:
+			return &batch{records: make([]eventschema.Record, 0, batchSize), facts: make([]eventschema.Fact, 0, batchSize), ready: make(chan struct{})}
+		}
 	}
 	send := func(b *batch) bool {
 		for _, to := range []chan<- *batch{work, order} {
@@ -351,7 +358,7 @@ func (k *Keeper) read(ctx context.Context, head ledger.Position, work, order cha
 
 func decode(work <-chan *batch) {
 	for b := range work {
-		b.facts = make([]eventschema.Fact, len(b.records))
+		b.facts = b.facts[:len(b.records)]
 		for i := range b.records {
 			if b.err == nil {
 				b.facts[i], b.err = eventschema.Today.Decode(&b.records[i], nil)
@@ -366,9 +373,11 @@ func (k *Keeper) foldAll(facts []eventschema.Fact, keys eventschema.Keys) error 
 	k.applying.Lock()
 	defer k.applying.Unlock()
 	at := k.Cursor()
-	for len(facts) > 0 && facts[0].Position <= at {
-		facts = facts[1:]
-	}
+	facts = slices.DeleteFunc(facts, func(f eventschema.Fact) bool {
+		again := f.Position <= at // it may have left out a document, which must not come back
+		at = max(at, f.Position)
+		return again
+	})
 	if len(facts) == 0 {
 		return nil
 	}
@@ -378,7 +387,7 @@ func (k *Keeper) foldAll(facts []eventschema.Fact, keys eventschema.Keys) error 
 	if err := errors.Join(k.registrations.flush(keys), k.contributions.flush(keys)); err != nil {
 		return err
 	}
-	k.advance(facts[len(facts)-1].Position, nil)
+	k.advance(at, nil)
 	return nil
 }
 
