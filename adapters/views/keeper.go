@@ -201,9 +201,9 @@ func (k *Keeper) fold(facts []eventschema.Fact, keys eventschema.Keys) error {
 	}
 	inTwo(len(facts),
 		func() {
-			foldInto(facts, k.Reviews, k.Caseload, k.Due, k.Organisations, k.Times, k.Codes, k.Handles, k.Offices)
+			foldInto(facts, k.Reviews, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices)
 		},
-		func() { foldInto(facts, k.Access, k.Audit, k.Standings, k.Erasures, k.Accesses) })
+		func() { foldInto(facts, k.Access, k.Audit, k.Organisations, k.Standings, k.Erasures, k.Accesses) })
 	for i := range facts {
 		if f := &facts[i]; opens(f) {
 			if err := eventschema.Today.Open(f, keys); err != nil {
