@@ -62,8 +62,10 @@
 // equal steps in a two-way table, a heuristic with a budget where cells stand in more sums. Several walks, one after the other,
 // are tried where one has not the room. In the end each secondary suppression that turns out not to be needed is taken back, the
 // largest weight first, and the audit runs once more. In tables of three dimensions in which hardly anybody is counted, the
-// search may refuse although suppressing everything would do. There is no linear program: walks are integers from the start, where a program's vertices in a table of
-// three dimensions need not be, and would have to be proved in integers all the same.
+// search may refuse although suppressing everything would do. Walks are integers from the start, where a linear program's vertices in a
+// table of three dimensions need not be, and would have to be proved in integers all the same. Such a program is for a second opinion,
+// which shares nothing with the search: Program writes it for any solver, and an interval that one finds narrower than what was proved
+// would show that the proof is wrong.
 //
 // A proof serves every insider that knows none of its cells. So each sensitive cell has usually two: one for the outsider, and
 // one that avoids all insiders whom the first one touches.
