@@ -103,13 +103,14 @@ type queue struct {
 	ended   error         // no more requests, and this is their answer
 }
 
-func (q *queue) put(r *request) error {
+// put adds requests, with none of others' between them.
+func (q *queue) put(all ...*request) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ended != nil {
 		return q.ended
 	}
-	q.waiting = append(q.waiting, r)
+	q.waiting = append(q.waiting, all...)
 	q.signal()
 	return nil
 }
@@ -193,4 +194,36 @@ func ended(cause error) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", ledger.ErrEnded, cause)
+}
+
+// Fill implements ledger.Filler.
+func (s *Store) Fill(ctx context.Context, records ...eventschema.Record) error {
+	head, err := s.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if err := ledger.Fits(head, records); err != nil {
+		return err
+	}
+	runs := ledger.Runs(records)
+	requests := make([]*request, len(runs))
+	for i, run := range runs {
+		if err := admit(run[0].Stream, run); err != nil {
+			return err
+		}
+		requests[i] = s.newRequest(run[0].Stream, run[0].Version-1, run)
+	}
+	if err := s.queue.put(requests...); err != nil {
+		return err
+	}
+	for i, r := range requests { // the writer has them: their order is theirs, whatever becomes of ctx
+		<-r.done
+		if r.err == nil && r.position == 0 {
+			r.err = &ledger.ConflictError{Stream: r.stream, After: r.after, Actual: r.actual}
+		}
+		if r.err != nil && err == nil {
+			err = fmt.Errorf("filling in position %d: %w", runs[i][0].Position, r.err)
+		}
+	}
+	return err
 }

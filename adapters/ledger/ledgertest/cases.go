@@ -51,6 +51,7 @@ var cases = []struct {
 	{"erase that ends", "Erase ends with its context's error and with that of choose; sealed bytes are then there whole or not at all.", eraseEnds},
 	{"erase beside others", "While one erases, appends go on, and readers get every record with its sealed bytes whole or none.", eraseBesideOthers},
 	{"erase and crash", "What Erase answered for stays erased after a loss of power; what it had not is whole or not there.", eraseAndCrash},
+	{"fill", "A store that is filled from another holds the same events at the same places, wherever it was interrupted, and nothing else.", fill},
 	{"crash", "What Append answered for survives a loss of power; what it had not is there whole or not at all.", crash},
 }
 

@@ -11,7 +11,7 @@ import (
 	"samtykke/eventschema"
 )
 
-// Memory is a ledger.Store that lives as long as the test, and a ledger.Eraser. It passes TestStore.
+// Memory is a ledger.Store that lives as long as the test, and a ledger.Eraser and ledger.Filler. It passes TestStore.
 func Memory() ledger.Store {
 	return &memory{streams: map[string][]eventschema.Record{}, changed: make(chan struct{})}
 }
@@ -46,6 +46,19 @@ func (m *memory) Append(ctx context.Context, stream string, after uint64, record
 	close(m.changed)
 	m.changed = make(chan struct{})
 	return uint64(len(m.all)), nil
+}
+
+func (m *memory) Fill(ctx context.Context, records ...eventschema.Record) error {
+	head, err := m.Head(ctx)
+	if err == nil {
+		err = ledger.Fits(head, records)
+	}
+	for _, run := range ledger.Runs(records) {
+		if err == nil {
+			_, err = m.Append(ctx, run[0].Stream, run[0].Version-1, run...)
+		}
+	}
+	return err
 }
 
 func admit(ctx context.Context, stream string, records []eventschema.Record) error {
