@@ -79,33 +79,31 @@ func (a *attempt) run(ctx context.Context) (ledger.Position, error) {
 	for i := range a.records {
 		events[i] = event(a.stream, a.after+uint64(i)+1, &a.records[i])
 	}
-	var failure error
-	for try := range tries {
+	for p, sent := a.patience(), false; ; sent = true {
 		result, err := call(ctx, a.link, a.put(a.name, events, a.after))
 		switch {
 		case err == nil && result.NextExpectedVersion == a.last()-1:
 			return a.position(ctx, position, result.CommitPosition)
-		case is(err, denied) && try == 0, is(err, ended) && try == 0:
+		case !sent && (is(err, denied) || is(err, ended)):
 			return 0, refused(err)
 		}
-		if failure = err; ctx.Err() != nil {
-			return 0, ctx.Err()
+		failure := err
+		if err == nil || is(err, moved) {
+			failure = &fault{passing, "the stream cannot be read where the server says it is"}
 		}
-		p, settled, err := a.settle(ctx)
-		if settled {
-			return p, err
+		if ctx.Err() == nil {
+			position, settled, err := a.settle(ctx)
+			if settled {
+				return position, err
+			}
+			if err != nil {
+				failure = err
+			}
 		}
-		if err != nil {
-			failure = err
-		}
-		if try == tries-1 {
-			break
-		}
-		if err := a.again(ctx, try); err != nil {
+		if err := p.again(ctx, failure); err != nil {
 			return 0, err
 		}
 	}
-	return 0, failure
 }
 
 // put makes the call that appends events behind a version.

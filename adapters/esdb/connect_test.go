@@ -145,7 +145,7 @@ func TestUserAndPassword(t *testing.T) {
 	n := esdbtest.Start(t, esdbtest.Options{
 		TLS: &tls.Config{Certificates: []tls.Certificate{a.issue(t, "server", x509.ExtKeyUsageServerAuth)}}, User: "ledger", Password: "pa55/word",
 	})
-	ca := "?maxDiscoverAttempts=1&tlsCAFile=" + url.QueryEscape(a.file("ca.crt"))
+	ca := "?maxDiscoverAttempts=1&discoveryInterval=1&tlsCAFile=" + url.QueryEscape(a.file("ca.crt"))
 	s := open(t, "esdb://ledger:pa55%2Fword@"+n.Address()+ca, esdb.Options{})
 	if _, err := s.Append(t.Context(), "a", 0, ledgertest.Records(0, 3)...); err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestClientCertificate(t *testing.T) {
 		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: a.pool,
 	}})
 	a.issue(t, "ledger", x509.ExtKeyUsageClientAuth)
-	ca := "esdb://" + n.Address() + "?maxDiscoverAttempts=1&tlsCAFile=" + url.QueryEscape(a.file("ca.crt"))
+	ca := "esdb://" + n.Address() + "?maxDiscoverAttempts=1&discoveryInterval=1&tlsCAFile=" + url.QueryEscape(a.file("ca.crt"))
 	if _, _, err := esdb.Open(t.Context(), ca, esdb.Options{Pause: quick}); err == nil {
 		t.Error("opened without a certificate")
 	}

@@ -96,7 +96,7 @@ func (s *Store) upTo(ctx context.Context, head uint64) iter.Seq2[stored, error] 
 // bury deletes a stream of sealed bytes for good. Whatever stands in it is to go, so no revision is expected. It tells
 // whether this call did it, or may have.
 func (s *Store) bury(ctx context.Context, name string) (removed bool, err error) {
-	for try := range tries {
+	for p, sent := s.patience(), false; ; sent = true {
 		_, err = call(ctx, s.link, func(ctx context.Context, c *esdb.Client) (*esdb.DeleteResult, error) {
 			return c.TombstoneStream(ctx, name, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}, RequiresLeader: true})
 		})
@@ -104,25 +104,19 @@ func (s *Store) bury(ctx context.Context, name string) (removed bool, err error)
 		case err == nil:
 			return true, nil
 		case is(err, ended):
-			return try > 0, nil
-		case !is(err, passing) && !is(err, broken):
-			return false, err
+			return sent, nil
 		}
-		if try == tries-1 {
-			break
-		}
-		if err := s.again(ctx, try); err != nil {
+		if err := p.again(ctx, err); err != nil {
 			return false, err
 		}
 	}
-	return false, err
 }
 
 // sweep buries sealed bytes that no record refers to and none will: where the record's place is taken by another, or still
 // free after a day.
 func (s *Store) sweep(ctx context.Context) error {
 	at := esdb.AllPosition(esdb.Start{})
-	for try := 0; ; try++ {
+	for p := s.patience(); ; {
 		failure := error(&fault{passing, "the subscription ended"})
 		for message, err := range receive(ctx, s.link, s.subscribe(at, s.names.sealed)) {
 			if err != nil {
@@ -139,12 +133,9 @@ func (s *Store) sweep(ctx context.Context) error {
 			if err := s.sweepOne(ctx, e); err != nil {
 				return err
 			}
-			at, try = e.Position, 0
+			at, p.tried = e.Position, 0
 		}
-		if try == tries || !is(failure, passing) && !is(failure, broken) {
-			return failure
-		}
-		if err := s.again(ctx, try); err != nil {
+		if err := p.again(ctx, failure); err != nil {
 			return err
 		}
 	}

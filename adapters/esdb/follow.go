@@ -26,8 +26,8 @@ type step struct {
 // takes up a lost subscription where it was, however often, and ends with ctx or with what would not pass.
 func (s *Store) follow(ctx context.Context, from cursor) iter.Seq2[step, error] {
 	return func(yield func(step, error) bool) {
-		warned := false
-		for try := 0; ; try++ {
+		p, warned := &patience{Store: s}, false
+		for {
 			failure := error(&fault{passing, "the subscription ended"})
 			for message, err := range receive(ctx, s.link, s.subscribe(from.at, s.names.records)) {
 				if err != nil {
@@ -49,23 +49,16 @@ func (s *Store) follow(ctx context.Context, from cursor) iter.Seq2[step, error] 
 					}
 					from = cursor{from.count + 1, next.at, next.at.Commit}
 				}
-				try, warned = 0, false
+				p.tried, warned = 0, false
 				if !yield(next, nil) {
 					return
 				}
 			}
-			if ctx.Err() != nil {
-				failure = ctx.Err()
-			}
-			if !is(failure, passing) && !is(failure, broken) {
-				yield(step{}, failure)
-				return
-			}
-			if try == tries && !warned {
+			if p.tried == tries && !warned {
 				s.opts.Warn(fmt.Errorf("following the ledger: %w", failure))
 				warned = true
 			}
-			if err := s.again(ctx, try); err != nil {
+			if err := p.again(ctx, failure); err != nil {
 				yield(step{}, err)
 				return
 			}
@@ -137,7 +130,7 @@ func (s *Store) takeUp(ctx context.Context) (why string, err error) {
 	}
 	last := kept.cursor(kept.count)
 	before := kept.cursor(kept.count - 1)
-	for try := 0; ; try++ {
+	for p := s.patience(); ; {
 		same, err := s.stands(ctx, before, last, kept.lastID)
 		switch {
 		case err == nil && same:
@@ -145,10 +138,8 @@ func (s *Store) takeUp(ctx context.Context) (why string, err error) {
 			return "", nil
 		case err == nil, is(err, misplaced), errors.As(err, new(*DamageError)):
 			return "they do not fit the server", nil
-		case try == tries || !is(err, passing) && !is(err, broken):
-			return "", err
 		}
-		if err := s.again(ctx, try); err != nil {
+		if err := p.again(ctx, err); err != nil {
 			return "", err
 		}
 	}

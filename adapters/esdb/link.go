@@ -22,6 +22,7 @@ type kind int
 const (
 	passing   kind = iota // the outcome is open, or nothing was done; it may be tried again
 	broken                // passing, and the client is of no more use
+	abandoned             // passing, and the failure was another call's
 	denied                // nothing was done, and trying again is of no use
 	moved                 // another writer was first: the stream is not where it was expected
 	missing               // there is no such stream
@@ -224,7 +225,7 @@ func (l *link) ending(ctx context.Context) error {
 	if l.closed {
 		return errClosed
 	}
-	return &fault{passing, "the connection was given up"}
+	return &fault{abandoned, "the connection was given up"}
 }
 
 // call makes one call of the client. It returns when ctx ends, whatever the client does.

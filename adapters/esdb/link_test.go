@@ -175,7 +175,7 @@ func TestRestart(t *testing.T) {
 
 // A node may end connections that carry nothing for a while, or all after a while, with GOAWAY.
 func TestIdleConnections(t *testing.T) {
-	n := esdbtest.Start(t, esdbtest.Options{MaxIdle: time.Millisecond, MaxAge: 20 * time.Millisecond, Grace: time.Millisecond})
+	n := esdbtest.Start(t, esdbtest.Options{MaxIdle: 10 * time.Millisecond, MaxAge: 30 * time.Millisecond, Grace: time.Millisecond})
 	s := open(t, to(n), esdb.Options{})
 	subscribed := n.Calls("subscribe")
 	for i := 0; n.Calls("subscribe") < subscribed+5; i++ {

@@ -86,7 +86,7 @@ func (s *Store) versions(ctx context.Context, stream string, from uint64) iter.S
 // stretch yields a stream's events from the version on, up to the one before the version end.
 func (s *Store) stretch(ctx context.Context, name string, from, end uint64) iter.Seq2[stored, error] {
 	return func(yield func(stored, error) bool) {
-		for try := 0; from < end; try++ {
+		for p := s.patience(); from < end; {
 			failure := error(&DamageError{name, from - 1, "the stream does not reach as far as it did"})
 			for e, err := range s.receiveRead(ctx, name, esdb.Forwards, esdb.Revision(from-1), end-from) {
 				if err != nil {
@@ -96,16 +96,12 @@ func (s *Store) stretch(ctx context.Context, name string, from, end uint64) iter
 				if !yield(e, nil) {
 					return
 				}
-				try, from = 0, e.record.Version+1
+				p.tried, from = 0, e.record.Version+1
 			}
 			if from >= end {
 				return
 			}
-			if try >= tries || !is(failure, passing) && !is(failure, broken) {
-				yield(stored{}, failure)
-				return
-			}
-			if err := s.again(ctx, try); err != nil {
+			if err := p.again(ctx, failure); err != nil {
 				yield(stored{}, err)
 				return
 			}
@@ -140,7 +136,7 @@ func (s *Store) open(name string, direction esdb.Direction, from esdb.StreamPosi
 
 // read reads up to count events of one of the ledger's streams, none if there is no such stream.
 func (s *Store) read(ctx context.Context, name string, direction esdb.Direction, from esdb.StreamPosition, count uint64) (events []stored, err error) {
-	for try := range tries {
+	for p := s.patience(); ; {
 		events, err = nil, nil
 		for e, failure := range s.receiveRead(ctx, name, direction, from, count) {
 			if err = failure; err == nil {
@@ -154,17 +150,13 @@ func (s *Store) read(ctx context.Context, name string, direction esdb.Direction,
 			return nil, &DamageError{name, 0, "the stream was deleted by hand"}
 		case err == nil && len(events) == 0 && from == esdb.StreamPosition(esdb.End{}):
 			return nil, &DamageError{name, 0, "the stream is there, and all of it is hidden"}
-		case err == nil || !is(err, passing) && !is(err, broken):
-			return events, err
+		case err == nil:
+			return events, nil
 		}
-		if try == tries-1 {
-			break
-		}
-		if err := s.again(ctx, try); err != nil {
+		if err := p.again(ctx, err); err != nil {
 			return nil, err
 		}
 	}
-	return nil, err
 }
 
 // whole yields records with their sealed bytes, which it reads ahead, several at a time.
@@ -215,24 +207,20 @@ func (s *Store) whole(ctx context.Context, events func(context.Context) iter.Seq
 // neither a stream of them nor its tombstone, something is wrong.
 func (s *Store) unseal(ctx context.Context, e stored) (sealed []byte, err error) {
 	name := s.names.side(e.key)
-	for try := range tries {
+	for p := s.patience(); ; {
 		sealed, err = s.readSide(ctx, e, name)
 		switch {
 		case is(err, ended):
 			return nil, nil
-		case !is(err, passing) && !is(err, broken) && !is(err, missing):
-			return sealed, err
 		case is(err, missing):
-			err = &DamageError{name, 0, "the sealed bytes are missing, and were not erased"}
+			return nil, &DamageError{name, 0, "the sealed bytes are missing, and were not erased"}
+		case err == nil:
+			return sealed, nil
 		}
-		if try == tries-1 {
-			break
-		}
-		if err := s.again(ctx, try); err != nil {
+		if err := p.again(ctx, err); err != nil {
 			return nil, err
 		}
 	}
-	return nil, err
 }
 
 func (s *Store) readSide(ctx context.Context, e stored, name string) (sealed []byte, err error) {

@@ -70,25 +70,41 @@ const (
 	firstPause, longestPause = 25 * time.Millisecond, 3 * time.Second
 )
 
-// again waits before the try after the given one, counted from 0.
-func (s *Store) again(ctx context.Context, try int) error {
-	return s.opts.Pause(ctx, min(firstPause<<min(try, 20), longestPause))
+// A patience counts how often something was tried whose failure may pass.
+type patience struct {
+	*Store
+	limit, tried int // no limit if 0
+}
+
+func (s *Store) patience() *patience { return &patience{s, tries, 0} }
+
+// again waits before another try, if the failure may pass and not too many were made. If not, it gives what to tell: the
+// failure, or ctx's error. A try that failed because another call's did is not counted.
+func (p *patience) again(ctx context.Context, failure error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case is(failure, abandoned):
+	case is(failure, passing), is(failure, broken):
+		if p.tried++; p.tried == p.limit {
+			return failure
+		}
+	default:
+		return failure
+	}
+	return p.opts.Pause(ctx, min(firstPause<<min(p.tried, 20), longestPause))
 }
 
 // retry makes a call until it succeeds or fails in a way that another try would not change.
 func retry[T any](ctx context.Context, s *Store, f func(context.Context, *esdb.Client) (T, error)) (result T, err error) {
-	for try := range tries {
-		if result, err = call(ctx, s.link, f); !is(err, passing) && !is(err, broken) {
-			return result, err
+	for p := s.patience(); ; {
+		if result, err = call(ctx, s.link, f); err == nil {
+			return result, nil
 		}
-		if try == tries-1 {
-			break
-		}
-		if err := s.again(ctx, try); err != nil {
+		if err = p.again(ctx, err); err != nil {
 			return result, err
 		}
 	}
-	return result, err
 }
 
 // A Report says what Open found.
