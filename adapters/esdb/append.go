@@ -19,8 +19,8 @@ const puts = 8
 const maxVersion = 1 << 62
 
 // Append implements ledger.Store. A stream's name has 1 to MaxName bytes, and one call stores at most MaxAppend beside
-// sealed bytes, so that it is one write at the server. It goes on trying while the server cannot be reached, for some ten
-// seconds, and knows by reading what became of a try that was not answered.
+// sealed bytes, so that it is one write at the server. While the server cannot be reached it tries ten times, and
+// knows by reading what became of a try that was not answered.
 func (s *Store) Append(ctx context.Context, stream string, after uint64, records ...eventschema.Record) (ledger.Position, error) {
 	if err := admit(stream, records); err != nil {
 		return 0, err
@@ -28,8 +28,8 @@ func (s *Store) Append(ctx context.Context, stream string, after uint64, records
 	if err := ctx.Err(); err != nil {
 		return 0, refused(err)
 	}
-	if s.ctx.Err() != nil {
-		return 0, errClosed
+	if err := s.numbers.failure(); err != nil {
+		return 0, refused(err)
 	}
 	inner, cancel := s.within(ctx)
 	defer cancel()

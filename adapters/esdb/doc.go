@@ -69,6 +69,11 @@
 // key's destruction. Orphans are swept by an Erase without streams: where another record has their place, and where nothing
 // came to it within a day.
 //
+// # Rights
+//
+// The user must be let read $all, which by default only members of $admins may, and write, read and delete the ledger's
+// streams. Whoever else may read $all reads the open bytes of every event.
+//
 // # The client
 //
 // What it does that a caller would not expect, and what is done about it here:
@@ -82,7 +87,8 @@
 //     refused, and so are keys it would ignore, a defaultDeadline it would read as 0, a gossipTimeout that was meant in
 //     milliseconds, and credentials with tlsVerifyCert=false.
 //   - Errors come wrapped, bare, or as gRPC's: they are told apart by errors.As, and by codes where a message would be
-//     ambiguous. A node that looks for its leader answers not-found, which is not taken for a stream that is not there.
+//     ambiguous. The answer that a node is not the leader has the code of not-found, and is not taken for a stream that is
+//     not there.
 //   - A subscription ends with the first failure. It is taken up again behind the last event seen, never from a checkpoint,
 //     with a pause that grows; events sent again are dropped. Caught-up may come several times; fell-behind never comes.
 //   - It logs to the standard log. It is silenced.

@@ -139,8 +139,10 @@ func (s *Store) takeUp(ctx context.Context) (why string, err error) {
 		case err == nil, is(err, misplaced), errors.As(err, new(*DamageError)):
 			return "they do not fit the server", nil
 		}
-		if err := p.again(ctx, err); err != nil {
+		if err := p.again(ctx, err); ctx.Err() != nil || is(err, denied) {
 			return "", err
+		} else if err != nil { // servers before 24.2 do not say what is wrong with a position
+			return "they could not be compared with the server", nil
 		}
 	}
 }

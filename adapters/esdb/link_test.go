@@ -178,7 +178,7 @@ func TestIdleConnections(t *testing.T) {
 	n := esdbtest.Start(t, esdbtest.Options{MaxIdle: 10 * time.Millisecond, MaxAge: 30 * time.Millisecond, Grace: time.Millisecond})
 	s := open(t, to(n), esdb.Options{})
 	subscribed := n.Calls("subscribe")
-	for i := 0; n.Calls("subscribe") < subscribed+5; i++ {
+	for i := 0; n.Calls("subscribe") < subscribed+2; i++ {
 		if _, err := s.Append(t.Context(), "a", uint64(i), ledgertest.Record(i)); err != nil {
 			t.Fatalf("append %d: %v", i, err)
 		}

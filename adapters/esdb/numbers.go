@@ -78,6 +78,13 @@ func (n *numbers) end(err error) {
 	n.wake()
 }
 
+// failure tells why no more will come, nil if they will.
+func (n *numbers) failure() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.err
+}
+
 // expect has the position of a version sent when it is given, if that is still to come. A caller who gives up calls forget.
 func (n *numbers) expect(v version) (position <-chan ledger.Position, forget func()) {
 	w := make(chan ledger.Position, 1)

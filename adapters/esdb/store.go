@@ -177,7 +177,7 @@ func (s *Store) begin(ctx context.Context) (report Report, err error) {
 	select {
 	case <-caughtUp:
 	case <-s.counting:
-		return report, s.numbers.err
+		return report, s.numbers.failure()
 	case <-ctx.Done():
 		return report, ctx.Err()
 	}

@@ -25,6 +25,7 @@ const (
 	TimedOut         // done, and then ABORTED, as when a write was not confirmed in time
 	NotLeader        // as from a node that is not the leader, nothing done
 	Denied           // PERMISSION_DENIED, and nothing done
+	Failed           // UNKNOWN, and nothing done
 	Held             // nothing done until the caller gives up or the server stops
 	StoredTwice      // an append is stored, and once more behind itself
 )
@@ -42,6 +43,8 @@ func (n *Server) fail(f Fate, before bool, trailer func(metadata.MD)) error {
 	case f == Denied && before:
 		trailer(metadata.Pairs("exception", "access-denied"))
 		return status.Error(codes.PermissionDenied, "Access Denied")
+	case f == Failed && before:
+		return status.Error(codes.Unknown, "Exception was thrown by handler.")
 	case f == NotLeader && before:
 		return n.notLeader(trailer)
 	}
