@@ -196,6 +196,12 @@ func TestServer(t *testing.T) {
 	if connection == "" {
 		t.Skip("SAMTYKKE_TEST_ESDB names no server")
 	}
+	s, report, err := esdb.Open(t.Context(), connection, esdb.Options{Ledger: "test"})
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	s.Close()
+	t.Logf("the server is of version %s", report.Server)
 	run, number := "test-"+cryptorand.Text(), 0
 	another := func() string { number++; return fmt.Sprintf("%s-%d", run, number) }
 	ledgertest.TestStore(t, func(t *testing.T) ledgertest.Place {
