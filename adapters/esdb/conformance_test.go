@@ -48,7 +48,7 @@ func tell(out io.Writer, from io.Reader) {
 		verdict, is2 := strings.CutPrefix(verdict, "--- ")
 		switch {
 		case is && is2:
-			if name, ok := strings.CutPrefix(name, "TestServer/"); ok {
+			if name, ok := strings.CutPrefix(name, "TestServer"); ok && (name[0] == '/' || verdict == "FAIL") {
 				counts[verdict]++
 				fmt.Fprintf(out, "%s  %s\n", strings.ToLower(verdict), strings.ReplaceAll(name, "_", " "))
 			}

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/status"
+
 	"samtykke/adapters/esdb"
 	"samtykke/adapters/esdb/esdbtest"
 	"samtykke/adapters/ledger"
@@ -103,6 +106,9 @@ func TestServerThatStaysAway(t *testing.T) {
 		if err == nil {
 			t.Error("read a record")
 		}
+	}
+	if errors.As(err, new(*client.Error)) || errors.As(err, new(interface{ GRPCStatus() *status.Status })) {
+		t.Errorf("the error is of the client's making: %v", err)
 	}
 	n.Start()
 	if _, err := s.Append(t.Context(), "a", 0, ledgertest.Record(1)); err != nil {

@@ -103,7 +103,7 @@ func TestStoreWithFaults(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			ledgertest.TestStore(t, func(t *testing.T) ledgertest.Place {
-				n := esdbtest.Start(t, esdbtest.Options{CaughtUpTwice: true})
+				n := esdbtest.Start(t, esdbtest.Options{CaughtUpTwice: true, Repeats: true})
 				n.ForgetIDs(name == "no idempotency, and whatever")
 				n.Faults(sometimes(oneIn, fates...))
 				return at(n, esdb.Options{})

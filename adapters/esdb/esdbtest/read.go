@@ -200,6 +200,8 @@ func (sub *subscription) begin(o *streams.ReadReq_Options, name string) (from ui
 		switch p := o.GetAll().GetPosition(); {
 		case p != nil && !sub.n.lies(p.CommitPosition):
 			return 0, invalidPosition()
+		case p != nil && sub.n.opts.Repeats:
+			return p.CommitPosition, nil
 		case p != nil:
 			return p.CommitPosition + 1, nil
 		case o.GetAll().GetEnd() != nil:

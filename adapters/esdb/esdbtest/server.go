@@ -31,6 +31,7 @@ type Options struct {
 	User, Password  string           // who may do everything, where there is TLS
 	OnlyCertificate bool             // a client's certificate is asked for in place of a user
 	CaughtUpTwice   bool             // caught-up is sent twice, and again whenever a subscription reaches the end
+	Repeats         bool             // a subscription behind an event begins with that event, which no server should
 	NoDeleted       bool             // a deletion is answered without a position
 	NoPositions     bool             // events of a stream are sent without their positions, as before 22.6
 	Clock           func() time.Time // when events are created; a millisecond later each time if nil
