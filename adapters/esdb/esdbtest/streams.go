@@ -32,11 +32,11 @@ func (s streamsService) Append(call streams.Streams_AppendServer) error {
 		return status.Error(codes.InvalidArgument, "the first message of an append are its options")
 	}
 	name := string(options.GetStreamIdentifier().GetStreamName())
-	fate, err := s.n.admit(call.Context(), "append", name, call.SetTrailer)
+	events, err := s.receive(call)
 	if err != nil {
 		return err
 	}
-	events, err := s.receive(call)
+	fate, err := s.n.admit(call.Context(), "append", name, call.SetTrailer)
 	if err != nil {
 		return err
 	}
