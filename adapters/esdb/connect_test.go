@@ -113,7 +113,8 @@ func (a *authority) make(t *testing.T, name string, template *x509.Certificate, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, block := range map[string]*pem.Block{".crt": {Type: "CERTIFICATE", Bytes: der}, ".key": {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+	blocks := map[string]*pem.Block{".crt": {Type: "CERTIFICATE", Bytes: der}, ".key": {Type: "PRIVATE KEY", Bytes: pkcs8}}
+	for file, block := range blocks {
 		if err := os.WriteFile(a.file(name+file), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +181,8 @@ func TestClientCertificate(t *testing.T) {
 	if _, _, err := esdb.Open(t.Context(), ca, esdb.Options{Pause: quick}); err == nil {
 		t.Error("opened without a certificate")
 	}
-	s := open(t, ca+"&userCertFile="+url.QueryEscape(a.file("ledger.crt"))+"&userKeyFile="+url.QueryEscape(a.file("ledger.key")), esdb.Options{})
+	own := "&userCertFile=" + url.QueryEscape(a.file("ledger.crt")) + "&userKeyFile=" + url.QueryEscape(a.file("ledger.key"))
+	s := open(t, ca+own, esdb.Options{})
 	if _, err := s.Append(t.Context(), "a", 0, ledgertest.Record(0)); err != nil {
 		t.Fatal(err)
 	}

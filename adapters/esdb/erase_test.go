@@ -30,7 +30,8 @@ func TestScavenging(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c, err := s.Erase(t.Context(), func(r *eventschema.Record) (bool, error) { return r.Version%3 == 0, nil }, "stream 0"); c != 5 || err != nil {
+	third := func(r *eventschema.Record) (bool, error) { return r.Version%3 == 0, nil }
+	if c, err := s.Erase(t.Context(), third, "stream 0"); c != 5 || err != nil {
 		t.Fatalf("erased %d, %v; want 5", c, err)
 	}
 	before := ledgertest.Check(t, s)

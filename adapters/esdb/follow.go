@@ -67,7 +67,7 @@ func (s *Store) follow(ctx context.Context, from cursor) iter.Seq2[step, error] 
 }
 
 // subscribe opens a subscription to the events of streams whose names begin with the prefix, behind the place in $all.
-func (s *Store) subscribe(at esdb.AllPosition, prefix string) func(context.Context, *esdb.Client) (receiver[*esdb.SubscriptionEvent], func(), error) {
+func (s *Store) subscribe(at esdb.AllPosition, prefix string) opener[*esdb.SubscriptionEvent] {
 	return func(ctx context.Context, c *esdb.Client) (receiver[*esdb.SubscriptionEvent], func(), error) {
 		sub, err := c.SubscribeToAll(ctx, esdb.SubscribeToAllOptions{
 			From: at, RequiresLeader: true, MaxSearchWindow: window,

@@ -285,9 +285,12 @@ const ahead = 32
 // A receiver gives the next message of a stream; io.EOF ends it.
 type receiver[T any] func() (T, error)
 
+// An opener opens a stream of messages, and gives what receives them and what ends the stream.
+type opener[T any] func(context.Context, *esdb.Client) (next receiver[T], end func(), err error)
+
 // receive opens a stream of messages and yields them, an error last unless the stream ends by itself. It ends when ctx
 // does, whatever the client does.
-func receive[T any](ctx context.Context, l *link, open func(context.Context, *esdb.Client) (receiver[T], func(), error)) iter.Seq2[T, error] {
+func receive[T any](ctx context.Context, l *link, open opener[T]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		g, err := l.acquire(ctx)

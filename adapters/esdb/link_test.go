@@ -114,7 +114,8 @@ func TestServerThatStaysAway(t *testing.T) {
 	if _, err := s.Append(t.Context(), "a", 0, ledgertest.Record(1)); err != nil {
 		t.Errorf("once it is back: %v", err)
 	}
-	if _, _, err := esdb.Open(t.Context(), "esdb://127.0.0.1:1?tls=false&maxDiscoverAttempts=1&discoveryInterval=1", esdb.Options{Pause: quick}); err == nil {
+	nobody := "esdb://127.0.0.1:1?tls=false&maxDiscoverAttempts=1&discoveryInterval=1"
+	if _, _, err := esdb.Open(t.Context(), nobody, esdb.Options{Pause: quick}); err == nil {
 		t.Error("opened where nobody is")
 	}
 }

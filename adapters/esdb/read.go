@@ -110,7 +110,9 @@ func (s *Store) stretch(ctx context.Context, name string, from, end uint64) iter
 }
 
 // receiveRead reads events of one of the ledger's streams.
-func (s *Store) receiveRead(ctx context.Context, name string, direction esdb.Direction, from esdb.StreamPosition, count uint64) iter.Seq2[stored, error] {
+func (s *Store) receiveRead(
+	ctx context.Context, name string, direction esdb.Direction, from esdb.StreamPosition, count uint64,
+) iter.Seq2[stored, error] {
 	return func(yield func(stored, error) bool) {
 		for e, err := range receive(ctx, s.link, s.open(name, direction, from, count)) {
 			var event stored
@@ -124,7 +126,7 @@ func (s *Store) receiveRead(ctx context.Context, name string, direction esdb.Dir
 	}
 }
 
-func (s *Store) open(name string, direction esdb.Direction, from esdb.StreamPosition, count uint64) func(context.Context, *esdb.Client) (receiver[*esdb.ResolvedEvent], func(), error) {
+func (s *Store) open(name string, direction esdb.Direction, from esdb.StreamPosition, count uint64) opener[*esdb.ResolvedEvent] {
 	return func(ctx context.Context, c *esdb.Client) (receiver[*esdb.ResolvedEvent], func(), error) {
 		r, err := c.ReadStream(ctx, name, esdb.ReadStreamOptions{Direction: direction, From: from, RequiresLeader: true}, count)
 		if err != nil {
@@ -135,7 +137,9 @@ func (s *Store) open(name string, direction esdb.Direction, from esdb.StreamPosi
 }
 
 // read reads up to count events of one of the ledger's streams, none if there is no such stream.
-func (s *Store) read(ctx context.Context, name string, direction esdb.Direction, from esdb.StreamPosition, count uint64) (events []stored, err error) {
+func (s *Store) read(
+	ctx context.Context, name string, direction esdb.Direction, from esdb.StreamPosition, count uint64,
+) (events []stored, err error) {
 	for p := s.patience(); ; {
 		events, err = nil, nil
 		for e, failure := range s.receiveRead(ctx, name, direction, from, count) {

@@ -164,7 +164,8 @@ func (s *Store) begin(ctx context.Context) (report Report, err error) {
 	}
 	report.Server = fmt.Sprintf("%d.%d.%d", version.Major, version.Minor, version.Patch)
 	if version.Major < oldestMajor || version.Major == oldestMajor && version.Minor < oldestMinor {
-		return report, fmt.Errorf("the server is of version %s (0.0.0: it does not tell), at least %d.%d is needed", report.Server, oldestMajor, oldestMinor)
+		return report, fmt.Errorf("the server is of version %s (0.0.0: it does not tell), at least %d.%d is needed",
+			report.Server, oldestMajor, oldestMinor)
 	}
 	if s.opts.Disk != nil {
 		if report.NotKept, err = s.takeUp(ctx); err != nil {

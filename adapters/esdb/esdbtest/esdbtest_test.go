@@ -84,7 +84,8 @@ func TestAppendRules(t *testing.T) {
 		{"exists", esdb.StreamExists{}, []int{4}, 4, false},
 	} {
 		n, client := connect(t, esdbtest.Options{})
-		if _, err := client.AppendToStream(t.Context(), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, events(0, 1, 2, 3)...); err != nil {
+		fresh := esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}
+		if _, err := client.AppendToStream(t.Context(), "s", fresh, events(0, 1, 2, 3)...); err != nil {
 			t.Fatal(err)
 		}
 		if c.restart {
@@ -151,7 +152,8 @@ func TestHidingAndDeleting(t *testing.T) {
 	if n.Scavenge(); len(n.Log()) != 3 {
 		t.Errorf("%d events in $all after a scavenge, want 3", len(n.Log()))
 	}
-	if _, err := c.DeleteStream(t.Context(), "s", esdb.DeleteStreamOptions{ExpectedRevision: esdb.Revision(9)}); code(err) != esdb.ErrorCodeUnknown ||
+	_, err := c.DeleteStream(t.Context(), "s", esdb.DeleteStreamOptions{ExpectedRevision: esdb.Revision(9)})
+	if code(err) != esdb.ErrorCodeUnknown ||
 		!strings.Contains(err.Error(), "WrongExpectedVersion") || status.Code(errors.Unwrap(errors.Unwrap(err))) != codes.FailedPrecondition {
 		t.Errorf("deletion at a wrong version: %v", err)
 	}

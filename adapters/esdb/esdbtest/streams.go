@@ -62,7 +62,9 @@ func (s streamsService) Append(call streams.Streams_AppendServer) error {
 	case deleted:
 		return streamDeleted(name, call.SetTrailer)
 	case wrongVersion:
-		return call.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: wrong(options, revision)}})
+		return call.SendAndClose(&streams.AppendResp{
+			Result: &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: wrong(options, revision)},
+		})
 	}
 	return call.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: &streams.AppendResp_Success{
 		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: uint64(revision)},
