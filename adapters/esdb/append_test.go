@@ -102,12 +102,16 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// A follower's answer has the code of not-found. It is no empty stream.
+// A follower's answer has the code of not-found, and others' may have. They are no empty stream.
 func TestFollowerIsNoEmptyStream(t *testing.T) {
 	n := esdbtest.Start(t, esdbtest.Options{})
 	s := open(t, to(n), esdb.Options{})
 	if _, err := s.Append(t.Context(), "a", 0, ledgertest.Record(1)); err != nil {
 		t.Fatal(err)
+	}
+	once(n, "read", esdbtest.NotFound)
+	if got := ledgertest.Read(t, s, "a", 0); len(got) != 1 {
+		t.Errorf("%d records, want 1", len(got))
 	}
 	n.SetFollower(true)
 	read := 0

@@ -95,7 +95,7 @@ func newAuthority(t *testing.T) *authority {
 }
 
 // make writes a certificate and its key to <name>.crt and <name>.key.
-func (a *authority) make(t *testing.T, name string, template *x509.Certificate, parent *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+func (a *authority) make(t *testing.T, name string, template, parent *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -144,7 +144,8 @@ func (a *authority) issue(t *testing.T, name string, use x509.ExtKeyUsage) tls.C
 func TestUserAndPassword(t *testing.T) {
 	a := newAuthority(t)
 	n := esdbtest.Start(t, esdbtest.Options{
-		TLS: &tls.Config{Certificates: []tls.Certificate{a.issue(t, "server", x509.ExtKeyUsageServerAuth)}}, User: "ledger", Password: "pa55/word",
+		TLS:  &tls.Config{Certificates: []tls.Certificate{a.issue(t, "server", x509.ExtKeyUsageServerAuth)}},
+		User: "ledger", Password: "pa55/word",
 	})
 	ca := "?maxDiscoverAttempts=1&discoveryInterval=1&tlsCAFile=" + url.QueryEscape(a.file("ca.crt"))
 	s := open(t, "esdb://ledger:pa55%2Fword@"+n.Address()+ca, esdb.Options{})

@@ -244,7 +244,8 @@ func TestSubscriptions(t *testing.T) {
 	n.Start()
 	c = dial(t, n)
 	wrong := esdb.Position{Commit: behind.Commit + 1, Prepare: behind.Commit + 1}
-	if _, err := c.SubscribeToAll(ctx, esdb.SubscribeToAllOptions{From: wrong}); err == nil || !strings.Contains(err.Error(), "invalid position") {
+	_, err = c.SubscribeToAll(ctx, esdb.SubscribeToAllOptions{From: wrong})
+	if err == nil || !strings.Contains(err.Error(), "invalid position") {
 		t.Errorf("subscription at no event's position: %v", err)
 	}
 	all, err := c.ReadAll(ctx, esdb.ReadAllOptions{From: behind, Direction: esdb.Backwards}, 3)

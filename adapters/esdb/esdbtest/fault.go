@@ -26,6 +26,7 @@ const (
 	NotLeader        // as from a node that is not the leader, nothing done
 	Denied           // PERMISSION_DENIED, and nothing done
 	Failed           // UNKNOWN, and nothing done
+	NotFound         // NOT_FOUND, and nothing done, as what is no server or knows no leader may answer
 	Held             // nothing done until the caller gives up or the server stops
 	StoredTwice      // an append is stored, and once more behind itself
 )
@@ -45,6 +46,8 @@ func (n *Server) fail(f Fate, before bool, trailer func(metadata.MD)) error {
 		return status.Error(codes.PermissionDenied, "Access Denied")
 	case f == Failed && before:
 		return status.Error(codes.Unknown, "Exception was thrown by handler.")
+	case f == NotFound && before:
+		return status.Error(codes.NotFound, "")
 	case f == NotLeader && before:
 		return n.notLeader(trailer)
 	}
