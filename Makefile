@@ -2,10 +2,10 @@
 
 GO ?= go
 
-.PHONY: help run tour test race browser plain golden fuzz clauses mutants screenshots bench clean
+.PHONY: help run tour test race browser plain golden fuzz clauses mutants screenshots bench esdb-conformance clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 run: bin/samtykke ## build, make a lived-in ledger, and serve it on this machine
 	@sh cmd/samtykke/tour.sh bin/samtykke demo-data serve
@@ -57,6 +57,9 @@ screenshots: ## a picture of every page, narrow and wide, in ./screenshots; take
 
 bench: bin/samtykke ## measure beside the raw limits of the same disk
 	bin/samtykke bench
+
+esdb-conformance: ## build the store suite as a program for an EventStoreDB: bin/esdb-conformance esdb://…
+	CGO_ENABLED=0 $(GO) test -c -o bin/esdb-conformance ./adapters/esdb
 
 clean: ## remove what was built and the demo's data
 	rm -rf bin demo-data demo-data.txt screenshots

@@ -44,6 +44,8 @@ adapters/signin              adapters/disk domain
 
 adapters/ledger            adapters/keyring eventschema domain
 adapters/ledger/ledgertest adapters/ledger adapters/keyring eventschema domain domain/...
+adapters/esdb              adapters/disk adapters/ledger eventschema domain
+adapters/esdb/esdbtest
 adapters/filestore         adapters/disk adapters/ledger eventschema domain
 adapters/proof             adapters/disk adapters/ledger eventschema
 adapters/endings           adapters/disk adapters/filestore adapters/keyring adapters/ledger eventschema domain domain/...
