@@ -165,10 +165,15 @@ func (s *Store) wait(ctx context.Context, changed <-chan struct{}) error {
 	return nil
 }
 
-// announced gives the channel that is closed when there may be more than can be read now.
+// announced gives the channel that is closed when there may be more than can be read now. From the first call on the store listens
+// to the server: each notification costs it, and whoever appends, a little.
 func (s *Store) announced() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.listening && !s.closed() {
+		s.listening = true
+		s.working.Go(s.listen)
+	}
 	return s.changed
 }
 

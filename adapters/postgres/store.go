@@ -64,8 +64,9 @@ type Store struct {
 	writer   writer
 	backend  atomic.Uint32 // of the writer's connection: what it announces is known here already
 
-	mu      sync.Mutex
-	changed chan struct{} // closed, and made anew, when there may be more to read
+	mu        sync.Mutex
+	changed   chan struct{} // closed, and made anew, when there may be more to read
+	listening bool          // as somebody follows, or did
 
 	closing chan struct{}
 	once    sync.Once
@@ -113,7 +114,6 @@ func open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s.working.Go(s.write)
-	s.working.Go(s.listen)
 	return s, nil
 }
 
@@ -121,7 +121,9 @@ func open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 // matches ledger.ErrEnded.
 func (s *Store) Close() error {
 	s.once.Do(func() {
+		s.mu.Lock()
 		close(s.closing)
+		s.mu.Unlock()
 		s.working.Wait()
 		s.pool.Close()
 	})

@@ -21,6 +21,10 @@ const (
 	noPartition = "23514" // SQLSTATE check_violation, which is also said of a row without a partition
 )
 
+// plans has the server plan the writer's statements once, and so that they find each row by its index, however small or large
+// the tables were then.
+const plans = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`
+
 // A writer is what the writing goroutine keeps from one group to the next.
 type writer struct {
 	conn      *pgx.Conn // nil: to be made
@@ -197,15 +201,16 @@ func (s *Store) send(ctx context.Context) (head uint64, others map[int]uint64, e
 	rows := w.conn.PgConn().ExecStatement(ctx, w.statement, arguments(&w.buffers, w.known, w.group), binary, binary)
 	for rows.NextRow() {
 		v := rows.Values()
-		ask, at := number(v[0]), number(v[1])
-		if ask == 0 {
-			head = at
-			continue
+		if v[0] != nil {
+			head = number(v[0])
 		}
-		if others == nil {
-			others = map[int]uint64{}
+		actual := numbers(v[2])
+		for i, ask := range numbers(v[1]) {
+			if others == nil {
+				others = map[int]uint64{}
+			}
+			others[int(ask)-1] = actual[i]
 		}
-		others[int(ask)-1] = at
 	}
 	// The server has committed when it says that it is ready for more, which is what Close waits for.
 	_, err = rows.Close()
@@ -263,7 +268,10 @@ func (s *Store) connectWriter(ctx context.Context) error {
 		err = c.QueryRow(ctx, "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()").Scan(&now.pid, &now.begun)
 	}
 	if err == nil {
-		w.statement, err = c.Prepare(ctx, "append", "SELECT ask, at FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+		_, err = c.Exec(ctx, plans)
+	}
+	if err == nil {
+		w.statement, err = c.Prepare(ctx, "append", "SELECT head, others, actual FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
 	}
 	if err != nil {
 		hangUp(c)

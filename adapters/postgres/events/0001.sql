@@ -67,33 +67,38 @@ END $$;
 -- the version last; in a group no two ask for one stream. Records stand in the order of the appends, and get the positions behind
 -- the head, which is at known or beyond.
 --
--- If streams are at other versions, nothing is written, and the rows give those appends, by their numbers from 1, and the
--- versions. Otherwise the one row gives the number 0 and the head before.
+-- If streams are at other versions, nothing is written: others are those appends, by their numbers from 1, and actual the
+-- versions. Otherwise head is the position before the group's first. secret tells which
+-- records have sealed bytes; if none has, seals is null.
 CREATE FUNCTION append(
 	known bigint, streams text[], afters bigint[], lasts bigint[],
-	names text[], versions bigint[], ids uuid[], datas bytea[], seals bytea[]
-) RETURNS TABLE (ask bigint, at bigint) LANGUAGE plpgsql AS $$
-DECLARE
-	head bigint;
+	names text[], versions bigint[], ids uuid[], datas bytea[], secret boolean[], seals bytea[],
+	OUT head bigint, OUT others bigint[], OUT actual bigint[]
+) LANGUAGE plpgsql AS $$
 BEGIN
 	LOCK TABLE turn IN EXCLUSIVE MODE;
 
-	RETURN QUERY SELECT a.n, coalesce(s.version, 0)
+	SELECT array_agg(a.n), array_agg(coalesce(s.version, 0)) INTO others, actual
 	FROM unnest(streams, afters) WITH ORDINALITY a (name, after, n) LEFT JOIN stream s ON s.name = a.name
 	WHERE coalesce(s.version, 0) <> a.after;
-	IF FOUND THEN
+	IF others IS NOT NULL THEN
 		RETURN;
 	END IF;
 
-	SELECT e.position INTO head FROM event e WHERE e.position > known ORDER BY e.position DESC LIMIT 1;
-	head := coalesce(head, known);
-	INSERT INTO event (position, version, id, sealed, stream, data)
-	SELECT head + r.n, r.version, r.id, r.bytes IS NOT NULL, r.name, r.data
-	FROM unnest(names, versions, ids, datas, seals) WITH ORDINALITY r (name, version, id, data, bytes, n);
-	INSERT INTO sealed (position, bytes)
-	SELECT head + r.n, r.bytes FROM unnest(seals) WITH ORDINALITY r (bytes, n) WHERE r.bytes IS NOT NULL;
-	INSERT INTO stream (name, version) SELECT a.name, a.last FROM unnest(streams, lasts) a (name, last)
-	ON CONFLICT ON CONSTRAINT stream_pkey DO UPDATE SET version = excluded.version;
+	WITH before AS MATERIALIZED (
+		SELECT coalesce((SELECT e.position FROM event e WHERE e.position > known ORDER BY e.position DESC LIMIT 1), known) AS position
+	), events AS (
+		INSERT INTO event (position, version, id, sealed, stream, data)
+		SELECT b.position + r.n, r.version, r.id, r.sealed, r.name, r.data
+		FROM before b, unnest(names, versions, ids, datas, secret) WITH ORDINALITY r (name, version, id, data, sealed, n)
+	), streams AS (
+		INSERT INTO stream (name, version) SELECT a.name, a.last FROM unnest(streams, lasts) a (name, last)
+		ON CONFLICT ON CONSTRAINT stream_pkey DO UPDATE SET version = excluded.version
+	)
+	SELECT b.position INTO head FROM before b;
+	IF seals IS NOT NULL THEN
+		INSERT INTO sealed (position, bytes)
+		SELECT head + r.n, r.bytes FROM unnest(seals) WITH ORDINALITY r (bytes, n) WHERE r.bytes IS NOT NULL;
+	END IF;
 	PERFORM pg_notify('samtykke ' || current_schema, '');
-	RETURN QUERY SELECT 0::bigint, head;
 END $$;
