@@ -45,7 +45,7 @@ adapters/signin              adapters/disk domain
 adapters/ledger            adapters/keyring eventschema domain
 adapters/ledger/ledgertest adapters/ledger adapters/keyring eventschema domain domain/...
 adapters/filestore         adapters/disk adapters/ledger eventschema domain
-adapters/postgres          adapters/disk adapters/keyring adapters/ledger eventschema domain
+adapters/postgres          adapters/keyring adapters/ledger eventschema domain
 adapters/postgres/postgrestest
 adapters/proof             adapters/disk adapters/ledger eventschema
 adapters/endings           adapters/disk adapters/filestore adapters/keyring adapters/ledger eventschema domain domain/...

@@ -45,13 +45,40 @@
 //
 // Readers fetch pages and hold no connection in between. A reader that has come to the end is woken by this process's writer, by a
 // notification that append sends in its transaction for all processes, and by a clock in case that is lost. It stops with an error
-// at a position that is missing, which only damage can bring about. While the server cannot be reached After waits for it.
+// at a position that is missing, which only damage can bring about. While the server cannot be reached After waits for it. The
+// store listens for notifications from the first reader on: each wakes a process of the server and this one.
 //
 // # Erasing
 //
 // Erase deletes rows of sealed and has the server vacuum the table. The event's row stays as it is, and its leaf. PostgreSQL keeps what
 // was deleted for a while: in the table until no older transaction can see it and the page is used again, in its log until that is
 // recycled, in an archive of the log and in backups as long as these are kept. None of that can be read: the key was destroyed before.
+//
+// # Keys
+//
+// Ring is a keyring.Keyring in a database of its own, or at least a schema: one that holds events is refused. It passes
+// keyringtest.TestKeyring. The database has data keys only, each wrapped under an epoch's key; these are in a folder
+// (keyring.EpochKeys), under the master key there or a key management service's, and never in the database. All processes need that
+// folder. A folder and a database that do not belong together are refused.
+//
+//	ring  one row: the current epoch, and how many keys were destroyed
+//	key   one row for each owner: the wrapped key with its epoch or, once destroyed, a word and the number of the destruction
+//
+// Destroy overwrites the row, durably, and then has the server vacuum the table. In the process that destroyed, no use of the key
+// starts after that. Another process asks the database, before it uses any key, what was destroyed, unless it did so within the
+// last RingOptions.Fresh, 250 ms if not set otherwise: so it uses a destroyed key no longer than that, and if it cannot ask, it
+// uses none. Destructions are numbered in the order of their commits, so none is overlooked.
+//
+// Rotate makes the new epoch current first, after which no key is made under an earlier one; then it wraps all keys anew, a thousand
+// in a transaction, has the table vacuumed, and only then destroys the keys of epochs that ended. What interrupts it, the next
+// call takes up: each row says under which epoch's key it is.
+//
+// PostgreSQL overwrites nothing in place. A row's earlier form stays in the table until no older transaction can see it and a
+// vacuum has come by, and its bytes perhaps in a page's free room until other rows take that; it stays in the server's log until
+// that is recycled, which takes some checkpoints, on each standby likewise, and in archives of the log and in backups for as long as
+// they are kept. All of these hold the key only as wrapped under the key of its epoch. That is in none of them and is destroyed at the
+// start of the 14th day after the epoch began: from then on nothing of all that opens. A backup of the ledger can hold this database;
+// it must not hold the folder.
 //
 // # Errors
 //

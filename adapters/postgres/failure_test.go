@@ -30,6 +30,7 @@ type proxy struct {
 	mu    sync.Mutex
 	fates []fate // of the next appends to pass, one each
 	shut  bool   // no new connections
+	open  map[net.Conn]bool
 }
 
 type fate int
@@ -49,7 +50,7 @@ func newProxy(t *testing.T, dsn string) *proxy {
 	const socket = ".s.PGSQL.5432"
 	host := regexp.MustCompile(`host=(\S+)`)
 	dir := t.TempDir()
-	p := &proxy{to: filepath.Join(host.FindStringSubmatch(dsn)[1], socket), dsn: host.ReplaceAllString(dsn, "host="+dir)}
+	p := &proxy{to: filepath.Join(host.FindStringSubmatch(dsn)[1], socket), dsn: host.ReplaceAllString(dsn, "host="+dir), open: map[net.Conn]bool{}}
 	l, err := net.Listen("unix", filepath.Join(dir, socket))
 	if err != nil {
 		t.Fatal(err)
@@ -73,11 +74,22 @@ func (p *proxy) next(fates ...fate) {
 	p.fates, p.shut = fates, false
 }
 
+// cut ends all connections, and lets nobody through until next is called.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shut = true
+	for client := range p.open {
+		client.Close()
+	}
+}
+
 func (p *proxy) serve(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("unix", p.to)
 	p.mu.Lock()
 	shut := p.shut
+	p.open[client] = true
 	p.mu.Unlock()
 	if err != nil || shut {
 		return

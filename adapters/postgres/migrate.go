@@ -15,9 +15,12 @@ var ErrNewer = errors.New("the database belongs to a later version of the progra
 
 // What makes the tables, a folder for each kind of database. A file, once released, is never changed: what comes after it is
 // another file.
-//
-//go:embed events/*.sql
-var eventsFiles embed.FS
+var (
+	//go:embed events/*.sql
+	eventsFiles embed.FS
+	//go:embed keys/*.sql
+	keysFiles embed.FS
+)
 
 // migrations reads the files of a folder in order: the first one is number 1.
 func migrations(files fs.FS, dir string) ([]string, error) {
