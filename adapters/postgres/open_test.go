@@ -59,6 +59,15 @@ func TestDurable(t *testing.T) {
 	}
 }
 
+// A database whose transactions see what was committed when they began would have the writer judge on what is no longer so.
+func TestIsolation(t *testing.T) {
+	s := mustOpen(t, postgrestest.Database(t)+" options='-c default_transaction_isolation=serializable'", postgres.Options{})
+	got, err := s.Settings(t.Context(), "transaction_isolation")
+	if err != nil || got[0] != "read committed" || got[1] != "read committed" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestUnsafeServer(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	for _, name := range []string{"fsync", "full_page_writes"} {

@@ -43,6 +43,8 @@ func newServer(dsn, schema string, unsafe bool) (*server, error) {
 	s := &server{config: config, schema: schema, unsafe: unsafe}
 	config.ConnConfig.RuntimeParams["search_path"] = schema
 	config.ConnConfig.RuntimeParams["application_name"] = "samtykke"
+	// Whoever has waited for a lock must see what was committed meanwhile.
+	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error { return s.check(ctx, c) }
 	return s, nil
 }

@@ -168,11 +168,15 @@ func (s *Store) settled() (head uint64, others map[int]uint64, err error) {
 				head, others, err = s.send(ctx)
 			}
 		}
+		if err == nil {
+			return head, others, nil
+		}
+		if ctx.Err() != nil {
+			err = errSlow
+		}
 		var answer *serverError
 		known := errors.As(err, &answer) && !answer.fatal // that nothing was written by this attempt
 		switch {
-		case err == nil:
-			return head, others, nil
 		case known && sent && answer.code == noPartition && !moved:
 			// Others have gone on beyond the partitions that are known here.
 			moved, s.writer.room = true, 0
@@ -190,6 +194,9 @@ func (s *Store) settled() (head uint64, others map[int]uint64, err error) {
 		}
 	}
 }
+
+// errSlow stands for the end of a group's time, which is none of a caller's context.
+var errSlow = errors.New("the database has not answered in time")
 
 func openOutcome(err error) error { return fmt.Errorf("the outcome of the append is open: %w", err) }
 
