@@ -77,6 +77,13 @@ func TestEpochKeysShared(t *testing.T) {
 	if out := fmt.Sprintf("%v %+v %#v", second, a, second); out != "[epoch key] [epoch keys] [epoch key]" {
 		t.Errorf("printing shows %s", out)
 	}
+	escrow := simdisk.New(nil)
+	if err := a.EscrowTo(t.Context(), escrow, time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC), 2); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := escrow.Names("epochs"); len(names) != 1 || names[0] != "2" || err != nil {
+		t.Errorf("the escrow holds %v, %v; want the key that has not ended", names, err)
+	}
 	if err := a.DestroyEnded(time.Date(2026, 3, 2, 13, 0, 0, 0, time.UTC), 2); err != nil {
 		t.Fatal(err)
 	}
