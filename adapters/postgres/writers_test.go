@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/anishathalye/porcupine"
 
@@ -61,6 +62,30 @@ func TestTwoProcesses(t *testing.T) {
 				t.Fatalf("record %d has position %d", i, r.Position)
 			}
 		}
+	}
+}
+
+// A reader hears at once what another process appends, and need not wait until it looks again by itself.
+func TestTold(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	opts := postgres.Options{Poll: time.Hour}
+	reads, writes := mustOpen(t, dsn, opts), mustOpen(t, dsn, opts)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	appended := func(n uint64) {
+		if _, err := writes.Append(ctx, "a", n, ledgertest.Record(int(n))); err != nil {
+			t.Error(err)
+		}
+	}
+	appended(0)
+	for r, err := range reads.After(ctx, 0) {
+		if err != nil {
+			t.Fatalf("nobody told the reader: %v", err)
+		}
+		if r.Version == 20 {
+			break
+		}
+		go appended(r.Version)
 	}
 }
 
