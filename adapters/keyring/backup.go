@@ -96,16 +96,23 @@ func (f *FileRing) EscrowTo(ctx context.Context, to disk.Disk, now time.Time) er
 		if err := errors.Join(ctx.Err(), f.stopped()); err != nil {
 			return err
 		}
-		if err := f.escrow(e.Number, escrow); err != nil {
-			return fmt.Errorf("epoch %d's key, for its escrow: %w", e.Number, err)
+		if err := f.place.escrow(e.Number, escrow); err != nil {
+			return err
 		}
 	}
 	return escrow.destroyEnded(now, f.epoch)
 }
 
 // escrow copies one epoch's key, if it is not there.
-func (f *FileRing) escrow(epoch uint32, to place) error {
-	file, err := f.place.readEpoch(epoch)
+func (p place) escrow(epoch uint32, to place) error {
+	if err := p.copyEpoch(epoch, to); err != nil {
+		return fmt.Errorf("epoch %d's key, for its escrow: %w", epoch, err)
+	}
+	return nil
+}
+
+func (p place) copyEpoch(epoch uint32, to place) error {
+	file, err := p.readEpoch(epoch)
 	if err != nil {
 		return err
 	}

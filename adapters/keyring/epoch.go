@@ -20,6 +20,9 @@ type Epoch struct {
 	Current bool      // its key wraps the data keys now
 }
 
+// Due tells whether another epoch is to begin: this one began on an earlier day than now's, by UTC.
+func (e Epoch) Due(now time.Time) bool { return day(e.Begun).Before(day(now)) }
+
 // epochDays is how many days after the day on which it began, by UTC, an epoch's key is destroyed: at the start of that
 // day, so that what was destroyed under it is out of reach everywhere 14 days later at the latest.
 const epochDays = 14

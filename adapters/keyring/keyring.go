@@ -48,6 +48,8 @@
 //     it never end: destroy them.
 //   - lock: held while the keyring is open.
 //
+// EpochKeys keeps the epochs' keys, and the master key, in such a folder for a keyring whose table lies elsewhere.
+//
 // Read reads all that for those who only open what is sealed, as a check of the whole ledger does, and changes nothing.
 //
 // A folder that holds one of these without the others is refused, never filled up with a new one, as soon as it had a key.
@@ -109,6 +111,12 @@ import (
 type Owner struct {
 	Kind Kind
 	ID   domain.ID
+}
+
+// Check refuses an owner of no known kind, or without an id.
+func (o Owner) Check() error {
+	_, err := tagOf(o)
+	return err
 }
 
 // A Kind of owner, by the name it has in files and associated data for ever. It has at most 16 bytes.

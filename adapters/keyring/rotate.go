@@ -47,7 +47,7 @@ func (f *FileRing) due(now time.Time) bool {
 	defer f.mu.Unlock()
 	for _, e := range f.epochs {
 		if e.Current {
-			return day(e.Begun).Before(day(now))
+			return e.Due(now)
 		}
 	}
 	return true // there are none yet
@@ -76,27 +76,32 @@ func (f *FileRing) rotate(ctx context.Context, now time.Time) error {
 
 // beginEpoch makes the key of a new epoch, durably. If it comes to nothing, the next attempt takes the next number.
 func (f *FileRing) beginEpoch(now time.Time) (Epoch, tink.AEAD, error) {
-	names, err := f.place.names()
-	if err != nil {
-		return Epoch{}, nil, err
-	}
-	latest, _ := newest(names.numbers(epochPrefix, ""))
-	epoch := newEpoch(max(latest, f.epoch)+1, now.UTC().Truncate(time.Second))
 	key := make([]byte, keySize)
 	defer clear(key)
-	err = f.inTurn(func() error { // the randomness is the writer's
+	err := f.inTurn(func() error { // the randomness is the writer's
 		_, err := io.ReadFull(f.random, key)
 		return err
 	})
 	if err != nil {
 		return Epoch{}, nil, fmt.Errorf("randomness for an epoch's key: %w", err)
 	}
-	file, wrapping, err := makeEpoch(f.master, epoch, key)
+	return f.place.beginEpoch(f.master, f.epoch, now.UTC().Truncate(time.Second), key)
+}
+
+// beginEpoch makes the key of an epoch later than all there are and than the one given, durably.
+func (p place) beginEpoch(master tink.AEAD, after uint32, begun time.Time, key []byte) (Epoch, tink.AEAD, error) {
+	names, err := p.names()
+	if err != nil {
+		return Epoch{}, nil, err
+	}
+	latest, _ := newest(names.numbers(epochPrefix, ""))
+	epoch := newEpoch(max(latest, after)+1, begun)
+	file, wrapping, err := makeEpoch(master, epoch, key)
 	if err == nil {
-		err = f.place.writeNew(epochName(epoch.Number), file)
+		err = p.writeNew(epochName(epoch.Number), file)
 	}
 	if err == nil {
-		err = f.place.settle(epochName(epoch.Number))
+		err = p.settle(epochName(epoch.Number))
 	}
 	return epoch, wrapping, err
 }
@@ -289,15 +294,9 @@ func (c *copying) convertPiece(piece []byte, at slot) error {
 }
 
 // rewrap wraps a key for the new table. One that does not open as its owner's is not carried on.
-func (c *copying) rewrap(e *entry) error {
-	bound := binding(e.owner)
-	key, err := c.ring.table.wrapping.Decrypt(e.key[:], bound)
-	if err != nil {
-		return fmt.Errorf("entry %d: %w", e.number, errUnwrapped)
-	}
-	defer clear(key)
-	if e.key, err = wrap(c.wrapping, key, bound); err != nil {
-		return err
+func (c *copying) rewrap(e *entry) (err error) {
+	if e.key, err = rewrap(c.ring.table.wrapping, c.wrapping, e.owner, e.key[:]); err != nil {
+		return fmt.Errorf("entry %d: %w", e.number, err)
 	}
 	e.target = slot(c.epoch)
 	*c.keys.at(e.number) = e.key

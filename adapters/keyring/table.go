@@ -247,6 +247,17 @@ func unwrap(wrapping tink.AEAD, owner tag, w *wrappedKey) (tink.AEAD, error) {
 	return subtle.NewAESGCM(key)
 }
 
+// rewrap wraps an owner's key under another epoch's.
+func rewrap(from, to tink.AEAD, owner tag, wrapped []byte) (wrappedKey, error) {
+	bound := binding(owner)
+	key, err := from.Decrypt(wrapped, bound)
+	if err != nil {
+		return wrappedKey{}, errUnwrapped
+	}
+	defer clear(key)
+	return wrap(to, key, bound)
+}
+
 var errUnwrapped = fmt.Errorf("%w: a data key does not open under its epoch's key", ErrDamaged)
 
 // binding is the associated data of a wrapped key: it opens for its owner only.
