@@ -130,7 +130,10 @@ type Store struct {
 	closeErr error
 }
 
-var _ ledger.Eraser = (*Store)(nil)
+var (
+	_ ledger.Eraser = (*Store)(nil)
+	_ ledger.Filler = (*Store)(nil)
+)
 
 // Open opens the ledger at the server that the connection string names; it begins to exist with its first record. It
 // returns when the ledger's events are counted. An error never holds anything of the connection string but a key's name.

@@ -73,7 +73,10 @@ type Store struct {
 	working sync.WaitGroup
 }
 
-var _ ledger.Eraser = (*Store)(nil)
+var (
+	_ ledger.Eraser = (*Store)(nil)
+	_ ledger.Filler = (*Store)(nil)
+)
 
 // Open opens the ledger in the database that the connection string names, and makes it if there is none. The error matches
 // ErrNewer if a later version of the program was here, ErrUnsafe if the server is set up to lose what it promises. It does

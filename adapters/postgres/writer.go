@@ -21,6 +21,8 @@ const (
 	noPartition = "23514" // SQLSTATE check_violation, which is also said of a row without a partition
 )
 
+const appendStatement = "SELECT head, others, actual FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+
 // plans has the server plan the writer's statements once, and so that they find each row by its index, however small or large
 // the tables were then.
 const plans = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`
@@ -278,7 +280,7 @@ func (s *Store) connectWriter(ctx context.Context) error {
 		_, err = c.Exec(ctx, plans)
 	}
 	if err == nil {
-		w.statement, err = c.Prepare(ctx, "append", "SELECT head, others, actual FROM append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+		w.statement, err = c.Prepare(ctx, "append", appendStatement)
 	}
 	if err != nil {
 		hangUp(c)
