@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -270,7 +271,11 @@ func TestEventsStay(t *testing.T) {
 
 // Errors say what is wrong, and nothing of the connection string.
 func TestErrorsShowNothing(t *testing.T) {
-	host := strings.Fields(postgrestest.Start(t).DSN(""))[0]
+	u, err := url.Parse(postgrestest.Start(t).DSN(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := "host=" + u.Query().Get("host")
 	for name, dsn := range map[string]string{
 		"no server":   "host=/nowhere/secrethost user=secretuser password=secretpassword database=secretdb",
 		"no such db":  host + " user=samtykke_test password=secretpassword database=secretdb",

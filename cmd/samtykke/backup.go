@@ -46,6 +46,9 @@ func (c *backupCmd) Run(env *surroundings) error {
 	if err != nil {
 		return err
 	}
+	if err := w.inFiles("backup"); err != nil {
+		return err
+	}
 	b, err := w.backup(env.ctx, c.To, c.KeysTo)
 	if err != nil {
 		return err

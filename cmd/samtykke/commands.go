@@ -43,7 +43,15 @@ func (d dataFlag) there() error {
 	if err := d.whole(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(d.Data, ledgerDir)); errors.Is(err, fs.ErrNotExist) {
+	folder := ledgerDir
+	if os.Getenv(ledgerVariable) != "" {
+		folder = keyDir
+	}
+	return d.holds(folder)
+}
+
+func (d dataFlag) holds(folder string) error {
+	if _, err := os.Stat(filepath.Join(d.Data, folder)); errors.Is(err, fs.ErrNotExist) {
 		return usage("there is no ledger in %s", d.Data)
 	}
 	return nil

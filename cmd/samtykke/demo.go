@@ -89,7 +89,10 @@ func (c *demoCmd) make(env *surroundings, start domain.Date, answers *answerFile
 	for i := range 8 {
 		seed[i] = byte(c.Seed >> (8 * i))
 	}
-	w := world{disk: lazy, clock: func() time.Time { return d.now }, random: mrand.NewChaCha8(seed), secrets: rand.Reader, rules: rules.All}
+	w := world{
+		disk: lazy, clock: func() time.Time { return d.now }, random: mrand.NewChaCha8(seed), secrets: rand.Reader, rules: rules.All,
+		ledger: os.Getenv(ledgerVariable), keys: os.Getenv(keysVariable),
+	}
 	if d.sys, err = w.open(env.ctx); err != nil {
 		return err
 	}

@@ -76,6 +76,9 @@ func (c *drillCmd) Run(env *surroundings) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := w.inFiles("drill"); err != nil {
+		return err
+	}
 	d := &drill{dir: dir, world: w, out: env.stdout}
 	return d.run(env.ctx)
 }

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 
 	"samtykke/adapters/disk"
-	"samtykke/adapters/keyring"
 )
 
 type keysCmd struct {
@@ -26,35 +27,40 @@ func (c *keysStatusCmd) Run(env *surroundings) (err error) {
 	if err != nil {
 		return err
 	}
-	ring, err := keyring.OpenFile(w.disk, keyDir, w.secrets)
+	keys, err := w.openKeys(env.ctx)
 	if err != nil {
 		return err
 	}
-	printKeys(env.stdout, ring)
-	return ring.Close()
+	return errors.Join(printKeys(env.ctx, env.stdout, keys), keys.Close())
 }
 
 type keysRotateCmd struct{ dataFlag }
 
 func (c *keysRotateCmd) Run(env *surroundings) error {
 	return c.with(env, func(s *system) error { // which rotates
-		printKeys(env.stdout, s.keys)
-		return nil
+		return printKeys(env.ctx, env.stdout, s.keys)
 	})
 }
 
-func printKeys(to io.Writer, ring *keyring.FileRing) {
-	living, destroyed := ring.Count()
+func printKeys(ctx context.Context, to io.Writer, keys ring) error {
+	living, destroyed, err := keys.Count(ctx)
+	if err != nil {
+		return err
+	}
+	epochs, err := keys.Epochs()
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(to, "%d keys, %d destroyed\n", living, destroyed)
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	for _, e := range ring.Epochs() {
+	for _, e := range epochs {
 		until := "destroyed from " + instant(e.Ends)
 		if e.Current {
 			until = "in use; if no other follows, " + until
 		}
 		fmt.Fprintf(w, "epoch %d\tbegun %s\t%s\n", e.Number, instant(e.Begun), until)
 	}
-	w.Flush()
+	return w.Flush()
 }
 
 type keysEscrowCmd struct {

@@ -81,6 +81,7 @@ type cli struct {
 	Rebuild  rebuildCmd  `cmd:"" help:"Fold all views anew from the first event and compare them with those kept up. Shows nothing sealed, and takes no access."`
 	Export   exportCmd   `cmd:"" help:"Print all events in order as JSON lines. What is sealed stays closed, and it takes no access, without --open."`
 	Backup   backupCmd   `cmd:"" help:"Copy the ledger to a second place, beside a server or without one."`
+	Copy     copyCmd     `cmd:"" help:"Move a ledger between a data directory, PostgreSQL and EventStoreDB."`
 	Restore  restoreCmd  `cmd:"" help:"Put a data directory together from a backup, and end once more what has ended since."`
 	Drill    drillCmd    `cmd:"" help:"Show on a scratch folder that a backup can be restored, and brings nothing back."`
 	Keys     keysCmd     `cmd:"" help:"Tell of the keys, or keep a second place of them."`

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"samtykke/adapters/disk"
-	"samtykke/adapters/filestore"
 	"samtykke/adapters/proof"
 	"samtykke/eventschema"
 )
@@ -124,7 +123,7 @@ func (c *proveCmd) Run(env *surroundings) (err error) {
 	if err != nil {
 		return err
 	}
-	store, _, err := filestore.OpenReader(disk.Sub(w.disk, ledgerDir), w.store)
+	store, _, err := w.openReader(env.ctx)
 	if err != nil {
 		return err
 	}

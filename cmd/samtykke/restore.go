@@ -44,6 +44,9 @@ func (c *restoreCmd) Run(env *surroundings) error {
 	if err != nil {
 		return err
 	}
+	if err := w.inFiles("restore"); err != nil {
+		return err
+	}
 	var from [3]disk.Disk
 	for i, dir := range []string{c.From, c.Keys, c.Endings} {
 		if from[i], err = disk.OS(dir); err != nil {

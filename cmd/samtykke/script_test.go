@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"samtykke/adapters/postgres/postgrestest"
 )
 
 // TestMain makes the test binary the program itself: as a child of a test, and for the scripts under testdata/cli.
 func TestMain(m *testing.M) {
 	asChild()
-	testscript.Main(m, map[string]func(){
+	testscript.Main(postgrestest.Tests{M: m}, map[string]func(){
 		"samtykke": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})
 }

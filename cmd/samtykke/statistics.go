@@ -294,7 +294,7 @@ type statisticsAuditCmd struct {
 	dataFlag
 	quarterFlag
 	Solver string `placeholder:"PROGRAM" help:"Have every sensitive number's interval worked out once more, by linear programs: GLPK's glpsol, or what takes its options."`
-	JSON bool `name:"json" help:"Answer as JSON."`
+	JSON   bool   `name:"json" help:"Answer as JSON."`
 }
 
 // Help is shown below the options.

@@ -90,7 +90,7 @@ func (v *verdict) damaged(err error) error {
 
 // A check is of what is to be verified.
 type check struct {
-	store    *filestore.Store
+	store    ledger.Store
 	proofs   disk.Disk // the folder of tiles and checkpoints
 	verifier string    // of the log's key
 	outside  []outside
@@ -120,8 +120,8 @@ type outside struct {
 func (c check) verify(ctx context.Context, progress func(done, all uint64)) (verdict, error) {
 	v := newVerifier(c.store, c.keys, c.rules)
 	head, err := c.store.Head(ctx)
-	if err == nil {
-		err = c.store.Verify(ctx, nil)
+	if files, own := c.store.(*filestore.Store); own && err == nil {
+		err = files.Verify(ctx, nil)
 	}
 	if err != nil {
 		return v.verdict, v.damaged(err)
@@ -193,7 +193,7 @@ func (s *system) verify(ctx context.Context, progress func(done, all uint64)) (v
 // none is given. What keeps the ledger or its keys from being opened is a problem as well.
 func (w world) verifyFiles(ctx context.Context, verifier string, from []outside, progress func(done, all uint64)) (_ verdict, err error) {
 	before := verdict{Problems: []problem{}}
-	store, report, err := filestore.OpenReader(disk.Sub(w.disk, ledgerDir), w.store)
+	store, report, err := w.openReader(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		before.add(problem{File: ledgerDir, What: err.Error()})
 		return before, nil
@@ -215,7 +215,14 @@ func (w world) verifyFiles(ctx context.Context, verifier string, from []outside,
 		before.add(problem{File: ledgerDir + "/index", What: report.NoIndex})
 	}
 	c := check{store: store, proofs: disk.Sub(w.disk, proofDir), verifier: verifier, outside: from, rules: w.rules}
-	if c.keys, err = w.readKeys(ctx, verifier, &before); err != nil {
+	if w.keys != "" {
+		keys, err := w.openKeys(ctx)
+		if err != nil {
+			return before, err
+		}
+		defer keys.Close()
+		c.keys = (&ledger.Ledger{Keys: keys}).Sealing(ctx)
+	} else if c.keys, err = w.readKeys(ctx, verifier, &before); err != nil {
 		return before, err
 	}
 	v, err := c.verify(ctx, progress)

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"samtykke/adapters/filestore"
+	"samtykke/adapters/ledger"
 	"samtykke/domain"
 	"samtykke/domain/client"
 	"samtykke/domain/journal"
@@ -25,7 +25,7 @@ import (
 // settled; not with events.
 type verifier struct {
 	verdict
-	store    *filestore.Store
+	store    ledger.Store
 	keys     eventschema.Keys // nil: sealed events stay closed
 	rules    rules.Books
 	streams  map[streamID]reached
@@ -69,7 +69,7 @@ type tally struct {
 // An erasing is how far the erasure of a professional has come.
 type erasing struct{ erased, keyDestroyed bool }
 
-func newVerifier(store *filestore.Store, keys eventschema.Keys, books rules.Books) *verifier {
+func newVerifier(store ledger.Store, keys eventschema.Keys, books rules.Books) *verifier {
 	return &verifier{
 		verdict: verdict{Problems: []problem{}}, store: store, keys: keys, rules: books,
 		streams: map[streamID]reached{}, clients: map[domain.ID]client.State{}, journals: map[domain.ID]journal.State{},

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 
 	"samtykke/adapters/desk"
 	"samtykke/adapters/disk"
 	"samtykke/adapters/endings"
 	"samtykke/adapters/filestore"
-	"samtykke/adapters/keyring"
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/proof"
 	"samtykke/adapters/signin"
@@ -28,7 +28,9 @@ const (
 	codeKey   = "keys/code.key"
 	idKey     = "keys/identity.key" // if it is lost, nobody notices who is on a list twice; if it leaks with the ledger, so do the numbers
 	proofDir  = "proof"
-	proofKey  = "keys/checkpoint.key"
+
+	positionsDir = "positions" // of the events at an EventStoreDB server; made anew when lost
+	proofKey     = "keys/checkpoint.key"
 
 	verifierFile = "keys/checkpoint.pub"
 	endingsDir   = "endings"
@@ -45,20 +47,26 @@ type world struct {
 	store   filestore.Options
 	proofs  proof.Options
 	rules   rules.Books
+
+	ledger string // the connection string of the server where the events lie; "": in the data directory
+	keys   string // the same of the data keys
 }
 
 // realWorld is the data directory on this machine, now.
 func realWorld(dir string) (world, error) {
 	d, err := disk.OS(dir)
-	return world{disk: d, clock: time.Now, random: rand.Reader, secrets: rand.Reader, rules: rules.All}, err
+	return world{
+		disk: d, clock: time.Now, random: rand.Reader, secrets: rand.Reader, rules: rules.All,
+		ledger: os.Getenv(ledgerVariable), keys: os.Getenv(keysVariable),
+	}, err
 }
 
 // A system is the assembled program over one data directory.
 type system struct {
 	world
-	store  *filestore.Store
+	store  engine
 	report filestore.Report
-	keys   *keyring.FileRing
+	keys   ring
 	ledger *ledger.Ledger
 	keeper *views.Keeper
 	desk   *desk.Desk
@@ -81,16 +89,13 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 			err = errors.Join(err, s.closeFiles())
 		}
 	}()
-	if err = w.disk.MakeDir(ledgerDir); err != nil {
-		return nil, err
-	}
-	if s.store, s.report, err = filestore.Open(disk.Sub(w.disk, ledgerDir), w.store); err != nil {
+	if s.store, s.report, err = w.openStore(ctx); err != nil {
 		return nil, fmt.Errorf("opening the ledger: %w", err)
 	}
 	if err = s.codeKeyIsThere(ctx); err != nil {
 		return nil, err
 	}
-	if s.keys, err = keyring.OpenFile(w.disk, keyDir, w.secrets); err != nil {
+	if s.keys, err = w.openKeys(ctx); err != nil {
 		return nil, err
 	}
 	if err = s.keys.Rotate(ctx, w.clock()); err != nil {

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,14 +25,20 @@ import (
 )
 
 // Main runs a package's tests, and then removes the cluster if one was made. Call it from TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
+func Main(m *testing.M) { os.Exit(Tests{m}.Run()) }
+
+// Tests are a package's tests, for a TestMain that has more to do.
+type Tests struct{ *testing.M }
+
+// Run runs them, and then removes the cluster if one was made.
+func (t Tests) Run() int {
+	code := t.M.Run()
 	if cluster.server != nil {
 		if err := cluster.server.remove(); err != nil {
 			fmt.Fprintln(os.Stderr, "removing the PostgreSQL of the tests:", err)
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // cluster is the test binary's own.
@@ -86,7 +93,9 @@ func (s *Server) admin(t testing.TB, statement string) {
 
 // DSN is the connection string of a database of the server.
 func (s *Server) DSN(database string) string {
-	return fmt.Sprintf("host=%s user=%s database=%s sslmode=disable", s.dir, superuser, database)
+	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: url.Values{
+		"host": {s.dir}, "user": {superuser}, "sslmode": {"disable"},
+	}.Encode()}).String()
 }
 
 const superuser = "samtykke_test"

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strings"
+	"time"
+
+	"samtykke/adapters/disk"
+	"samtykke/adapters/esdb"
+	"samtykke/adapters/filestore"
+	"samtykke/adapters/keyring"
+	"samtykke/adapters/ledger"
+	"samtykke/adapters/postgres"
+	"samtykke/adapters/proof"
+)
+
+// Where the events and the data keys lie, if not in the data directory. They are in the environment, since they may hold a password.
+const (
+	ledgerVariable = "SAMTYKKE_LEDGER" // postgres://… or esdb://…
+	keysVariable   = "SAMTYKKE_KEYS"   // postgres://…, of another database
+)
+
+// An engine keeps the events.
+type engine interface {
+	ledger.Eraser
+	ledger.Filler
+	Close() error
+}
+
+// A ring keeps the data keys.
+type ring interface {
+	keyring.Keyring
+	Rotate(ctx context.Context, now time.Time) error
+	Destroyed() iter.Seq[keyring.Owner]
+	Count(ctx context.Context) (living, destroyed int, err error)
+	Epochs() ([]keyring.Epoch, error)
+	Close() error
+}
+
+// A fileRing is a ring of files, which has all it counts in memory.
+type fileRing struct{ *keyring.FileRing }
+
+func (r fileRing) Count(context.Context) (living, destroyed int, err error) {
+	living, destroyed = r.FileRing.Count()
+	return living, destroyed, nil
+}
+
+func (r fileRing) Epochs() ([]keyring.Epoch, error) { return r.FileRing.Epochs(), nil }
+
+// elsewhere is a connection string, by its scheme; "" is none.
+func elsewhere(s string) (scheme string) {
+	scheme, _, found := strings.Cut(s, "://")
+	if !found {
+		return ""
+	}
+	return scheme
+}
+
+// openServer opens a ledger that lies at a server.
+func (w world) openServer(ctx context.Context, connection string) (engine, error) {
+	switch elsewhere(connection) {
+	case "postgres", "postgresql":
+		s, err := postgres.Open(ctx, connection, postgres.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	case "esdb", "esdb+discover":
+		options := esdb.Options{Clock: w.clock}
+		if w.disk != nil {
+			if err := w.disk.MakeDir(positionsDir); err != nil {
+				return nil, err
+			}
+			options.Disk = disk.Sub(w.disk, positionsDir)
+		}
+		s, _, err := esdb.Open(ctx, connection, options)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	return nil, usage("a ledger lies in a data directory, or at postgres://… or esdb://…")
+}
+
+// rootsOf gives the root of the tree over the first events of each.
+func rootsOf(ctx context.Context, size uint64, stores ...ledger.Store) (roots []string, err error) {
+	for _, s := range stores {
+		root, err := proof.Root(ctx, s, size)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, root.String())
+	}
+	return roots, nil
+}
+
+// openStore opens the ledger, wherever it lies.
+func (w world) openStore(ctx context.Context) (engine, filestore.Report, error) {
+	if w.ledger != "" {
+		s, err := w.openServer(ctx, w.ledger)
+		return s, filestore.Report{}, err
+	}
+	if err := w.disk.MakeDir(ledgerDir); err != nil {
+		return nil, filestore.Report{}, err
+	}
+	s, report, err := filestore.Open(disk.Sub(w.disk, ledgerDir), w.store)
+	if err != nil {
+		return nil, report, err
+	}
+	return s, report, nil
+}
+
+// openReader opens the ledger beside whoever writes it. Files are not changed.
+func (w world) openReader(ctx context.Context) (engine, filestore.Report, error) {
+	if w.ledger != "" {
+		return w.openStore(ctx)
+	}
+	s, report, err := filestore.OpenReader(disk.Sub(w.disk, ledgerDir), w.store)
+	if err != nil {
+		return nil, report, err
+	}
+	return s, report, nil
+}
+
+// openKeys opens the data keys, wherever they lie. What opens them lies in the data directory, or in one folder that all instances
+// share.
+func (w world) openKeys(ctx context.Context) (ring, error) {
+	if w.keys == "" {
+		r, err := keyring.OpenFile(w.disk, keyDir, w.secrets)
+		if err != nil {
+			return nil, err
+		}
+		return fileRing{r}, nil
+	}
+	epochs, err := keyring.Options{}.OpenEpochs(w.disk, keyDir, w.secrets)
+	if err != nil {
+		return nil, err
+	}
+	r, err := postgres.OpenRing(ctx, w.keys, epochs, postgres.RingOptions{})
+	if err != nil {
+		return nil, errors.Join(err, epochs.Close())
+	}
+	return r, nil
+}
+
+// inFiles refuses a command that is for files alone.
+func (w world) inFiles(what string) error {
+	if w.ledger != "" || w.keys != "" {
+		return usage("%s works on a data directory: what lies at a server is for the server's own means (%s or %s is set)", what, ledgerVariable, keysVariable)
+	}
+	return nil
+}
+
+type copyCmd struct {
+	From string `required:"" placeholder:"DIR|URL|env:NAME" help:"The ledger that there is: a data directory, or a server. env:NAME is the environment variable that holds the connection string."`
+	To   string `required:"" placeholder:"DIR|URL|env:NAME" help:"The one to be filled: empty, or what an interrupted copy has left."`
+	JSON bool   `name:"json" help:"Answer as JSON."`
+}
+
+// moved is what a copy came to.
+type moved struct {
+	Events uint64 `json:"events"`
+	Root   string `json:"root"` // of the tree over them, the same in both
+}
+
+// Help is shown below the options.
+func (c *copyCmd) Help() string {
+	return "Events keep their order, and so the tree over them and every checkpoint and proof hold. Nothing may be appended meanwhile: end the " +
+		"server first. Keys, proofs, endings and released statistics stay where they are; serve the same data directory with " + ledgerVariable +
+		" set to the new place. Interrupted, the same command goes on."
+}
+
+// Run copies, and reads both back.
+func (c *copyCmd) Run(env *surroundings) (err error) {
+	from, err := whereOf(c.From, "--from")
+	if err != nil {
+		return err
+	}
+	to, err := whereOf(c.To, "--to")
+	if err != nil {
+		return err
+	}
+	if from == to {
+		return usage("--from and --to are the same place")
+	}
+	source, err := openPlace(env.ctx, from, false)
+	if err != nil {
+		return fmt.Errorf("--from: %w", err)
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := openPlace(env.ctx, to, true)
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	m, err := move(env, target, source)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return answer(env.stdout, m)
+	}
+	_, err = fmt.Fprintf(env.stdout, "%d events; the root of the tree over them is the same in both:\n%s\n", m.Events, m.Root)
+	return err
+}
+
+// move copies what is missing, and compares the roots.
+func move(env *surroundings, to ledger.Filler, from ledger.Store) (moved, error) {
+	draw, done := env.progress("copying")
+	err := ledger.Copy(env.ctx, to, from, draw)
+	done()
+	switch {
+	case errors.Is(err, ledger.ErrOtherHistory):
+		return moved{}, usageError(err.Error())
+	case err != nil:
+		return moved{}, err
+	}
+	head, err := from.Head(env.ctx)
+	if err != nil {
+		return moved{}, err
+	}
+	roots, err := rootsOf(env.ctx, head, from, to)
+	if err != nil {
+		return moved{}, err
+	}
+	if roots[0] != roots[1] {
+		return moved{}, fmt.Errorf("%w: what was copied has another root, %s instead of %s", errWrong, roots[1], roots[0])
+	}
+	return moved{Events: head, Root: roots[0]}, nil
+}
+
+// whereOf reads where a ledger lies.
+func whereOf(s, flag string) (string, error) {
+	name, found := strings.CutPrefix(s, "env:")
+	if !found {
+		return s, nil
+	}
+	if s = os.Getenv(name); s == "" {
+		return "", usage("%s: the environment variable %s is not set", flag, name)
+	}
+	return s, nil
+}
+
+// openPlace opens the ledger at a place. A data directory that is not there is made for a ledger that is to be filled.
+func openPlace(ctx context.Context, where string, fill bool) (engine, error) {
+	if elsewhere(where) != "" {
+		return world{clock: time.Now}.openServer(ctx, where)
+	}
+	if !fill {
+		d := dataFlag{Data: where}
+		if err := cmp.Or(d.whole(), d.holds(ledgerDir)); err != nil {
+			return nil, err
+		}
+	}
+	w, err := realWorld(where)
+	if err != nil {
+		return nil, err
+	}
+	w.ledger = ""
+	s, _, err := w.openStore(ctx)
+	return s, err
+}

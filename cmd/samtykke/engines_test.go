@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"samtykke/adapters/esdb/esdbtest"
+	"samtykke/adapters/postgres/postgrestest"
+)
+
+// said runs a command, and fails the test if its exit code is another.
+func said(t *testing.T, code int, args ...string) string {
+	t.Helper()
+	var out, wrong strings.Builder
+	if got := run(t.Context(), args, strings.NewReader(""), &out, &wrong); got != code {
+		t.Fatalf("%v: exit code %d, want %d\n%s", args, got, code, wrong.String())
+	}
+	return out.String() + wrong.String()
+}
+
+// A ledger with its keys lies in PostgreSQL from its first event on: the demo is made there, verified, proved and asked, and moves through
+// EventStoreDB's protocol into files and back, with the same tree.
+func TestEngines(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	postgres, again := postgrestest.Database(t), postgrestest.Database(t)
+	t.Setenv(ledgerVariable, postgres)
+	t.Setenv(keysVariable, postgrestest.Database(t))
+	said(t, 0, "demo", "--data", data, "--start", "2025-01-20", "--clients", "12", "--weeks", "4")
+	if s := said(t, 1, "demo", "--data", filepath.Join(dir, "other"), "--clients", "2", "--weeks", "2"); !strings.Contains(s, "code.key is missing") {
+		t.Errorf("a demo over a ledger that there is: %s", s)
+	}
+	if s := said(t, 0, "verify", "--data", data); !strings.Contains(s, "In order") {
+		t.Errorf("verify: %s", s)
+	}
+	said(t, 0, "rebuild", "--data", data)
+	if s := said(t, 0, "keys", "status", "--data", data); !strings.Contains(s, "keys, ") {
+		t.Errorf("keys: %s", s)
+	}
+	for _, command := range [][]string{{"backup", "--data", data, "--to", filepath.Join(dir, "copies")}, {"drill", "--data", data}} {
+		if s := said(t, 2, command...); !strings.Contains(s, ledgerVariable) {
+			t.Errorf("%s: %s", command[0], s)
+		}
+	}
+
+	node := esdbtest.Start(t, esdbtest.Options{})
+	t.Setenv("EVENTSTORE", "esdb://"+node.Address()+"?tls=false")
+	t.Setenv("AGAIN", again)
+	var first moved
+	for i, way := range [][2]string{
+		{"env:" + ledgerVariable, "env:EVENTSTORE"}, {"env:EVENTSTORE", filepath.Join(dir, "files")}, {filepath.Join(dir, "files"), "env:AGAIN"},
+		{filepath.Join(dir, "files"), "env:AGAIN"}, // again: nothing is missing
+	} {
+		var m moved
+		if err := json.Unmarshal([]byte(said(t, 0, "copy", "--from", way[0], "--to", way[1], "--json")), &m); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = m
+		}
+		if m != first || m.Events < 100 {
+			t.Errorf("%v: %d events with the root %s, at first %d with %s", way, m.Events, m.Root, first.Events, first.Root)
+		}
+	}
+	for name, where := range map[string]string{"PostgreSQL again": again, "EventStoreDB": "esdb://" + node.Address() + "?tls=false"} {
+		t.Setenv(ledgerVariable, where)
+		if s := said(t, 0, "verify", "--data", data); !strings.Contains(s, "In order") {
+			t.Errorf("verify in %s: %s", name, s)
+		}
+	}
+	secret := "postgres://somebody:geheim@127.0.0.1:1/nowhere?connect_timeout=1"
+	t.Setenv(ledgerVariable, secret)
+	if s := said(t, 1, "verify", "--data", data); strings.Contains(s, "geheim") || strings.Contains(s, "somebody") {
+		t.Errorf("an error repeats the connection string: %s", s)
+	}
+	t.Setenv(ledgerVariable, "mysql://x")
+	said(t, 2, "verify", "--data", data)
+	said(t, 2, "copy", "--from", data, "--to", data)
+	said(t, 2, "copy", "--from", "env:NO_SUCH", "--to", data)
+}
