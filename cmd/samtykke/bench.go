@@ -30,6 +30,7 @@ type benchCmd struct {
 	Pages      bool     `name:"pages" help:"Measure instead every page that people come to: the whole request, rendering alone, and the size."`
 	Statistics bool     `help:"Measure instead releases of statistics: what they tell, what an attacker finds, and the time."`
 	Answers    string   `placeholder:"FILE" help:"For --statistics: a second cohort, of answers to PHQ-9 as demo takes them."`
+	Store      string   `placeholder:"URL|env:NAME" help:"Measure instead a ledger in PostgreSQL, in a schema of its own that is removed afterwards: appends, following, views."`
 	Visits     int      `default:"200" placeholder:"N" help:"How many times --pages asks for each page."`
 	Calls      int      `default:"100000" placeholder:"N" help:"How many timed calls --law6 takes for look-ups, and as many again for codes."`
 	JSON       bool     `name:"json" help:"Print JSON."`
@@ -74,6 +75,9 @@ func (c *benchCmd) sections() []benchSection {
 	}
 	if c.Statistics {
 		asked = append(asked, benchSection{"statistics", (*bench).tabulating})
+	}
+	if c.Store != "" {
+		asked = append(asked, benchSection{"store", (*bench).storing})
 	}
 	if asked != nil {
 		return asked
@@ -124,7 +128,10 @@ func (c *benchCmd) Run(env *surroundings) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if !c.HTTP && !c.Law6 && !c.Pages && !c.Proof && !c.Erasure && !c.Statistics {
+	if b.store, err = whereOf(c.Store, "--store"); err != nil {
+		return err
+	}
+	if !c.HTTP && !c.Law6 && !c.Pages && !c.Proof && !c.Erasure && !c.Statistics && c.Store == "" {
 		b.said = b.conditions()
 	}
 	for _, s := range c.sections() {
@@ -152,6 +159,7 @@ type bench struct {
 	proof proof.Options // of the next data directories
 	plain bool          // their keys neither seal nor open
 
+	store   string // connection string of the server that is measured
 	answers string // file of a cohort; "": none
 	history string // folder of the ledger that is replayed and opened, once it is made
 }

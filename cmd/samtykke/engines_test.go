@@ -80,3 +80,20 @@ func TestEngines(t *testing.T) {
 	said(t, 2, "copy", "--from", data, "--to", data)
 	said(t, 2, "copy", "--from", "env:NO_SUCH", "--to", data)
 }
+
+func TestBenchStore(t *testing.T) {
+	t.Setenv("STORE", postgrestest.Database(t))
+	var r benchReport
+	if err := json.Unmarshal([]byte(said(t, 0, "bench", "--store", "env:STORE", "--quick", "--json", "--data", t.TempDir())), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Lines) != len(benchCallers)+3 {
+		t.Errorf("%d lines", len(r.Lines))
+	}
+	for _, l := range r.Lines {
+		if l.Figure <= 0 {
+			t.Errorf("%s, %s: %v", l.Section, l.What, l.Figure)
+		}
+	}
+	said(t, 2, "bench", "--store", "mysql://x")
+}
