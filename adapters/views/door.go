@@ -42,7 +42,8 @@ type Door struct {
 	Organisations *Organisations
 	Refused       *Oversight
 	Books         rules.Books
-	AtOnce        int // look-ups of one overview that wait for the disk together; 0: as many as serve it best
+	Halted        func() error // why nothing is shown now, such as a clock that is off; nil, or gives nil: it is
+	AtOnce        int          // look-ups of one overview that wait for the disk together; 0: as many as serve it best
 }
 
 // The codes of refusals at the door.
@@ -108,6 +109,9 @@ func (d *Door) Address(ctx context.Context, by ledger.Caller, handle domain.ID) 
 }
 
 func (d *Door) admit(ctx context.Context, by ledger.Caller, handle domain.ID, p client.Purpose, kinds []client.Kind) (domain.ID, admitted, error) {
+	if err := d.halted(); err != nil {
+		return domain.ID{}, admitted{}, err
+	}
 	by.Key = "" // each reading is a look-up of its own; what a retry is shown may be newer than what was named before
 	standing := d.Standing(ctx, by)
 	id, known, err := d.find(by, handle)
@@ -132,10 +136,20 @@ func (d *Door) admit(ctx context.Context, by ledger.Caller, handle domain.ID, p 
 	if again := d.Standing(ctx, by); again != nil {
 		return id, admitted{}, again
 	}
+	if halted := d.halted(); halted != nil {
+		return id, admitted{}, halted
+	}
 	if err == nil && !d.Ledger.Now().Before(done.State.Terms.LapseOn.Start()) {
 		err = domain.Refuse(NotShared, "The client does not share.")
 	}
 	return id, admitted{done.State, doc, done.Position}, err
+}
+
+func (d *Door) halted() error {
+	if d.Halted == nil {
+		return nil
+	}
+	return d.Halted()
 }
 
 // Standing refuses a caller who may not act for the organisation now, or acts for none. It reads the organisation's stream to its end.

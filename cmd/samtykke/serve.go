@@ -81,6 +81,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 		log.Warn("the last write had not ended", slog.String("cut", fmt.Sprint(cut)))
 	}
 	s.start()
+	s.watchClock(s.following)
 	if err := s.tend(env.ctx); err != nil {
 		return err
 	}

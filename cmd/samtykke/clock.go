@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// Where several instances share a store, the store's clock is the one that they agree on.
+const (
+	mostSkew        = 2 * time.Second // of an instance's clock; further off it refuses look-ups
+	compareEvery    = 5 * time.Second
+	comparisonHolds = 30 * time.Second // without another, look-ups are refused
+)
+
+// timed is a store that has a clock.
+type timedStore interface {
+	Now(ctx context.Context) (time.Time, error)
+}
+
+var errClock = errors.New("this instance's clock is not known to be within 2 seconds of its store's: it shows nothing")
+
+// A clockWatch compares this instance's clock with the store's.
+type clockWatch struct {
+	store timedStore
+	clock func() time.Time
+	good  atomic.Int64 // until when, in nanoseconds of the instance's own clock
+}
+
+// watchClock watches the store's clock, if it has one, and closes the door to look-ups where the two are apart.
+func (s *system) watchClock(ctx context.Context) {
+	store, has := s.store.(timedStore)
+	if !has {
+		return
+	}
+	w := &clockWatch{store: store, clock: s.clock}
+	s.desk.Door.Halted = w.halted
+	w.compare(ctx)
+	tick := time.NewTicker(compareEvery)
+	go func() {
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				w.compare(ctx)
+			}
+		}
+	}()
+}
+
+// compare asks the store for its time. The answer lies between two readings of the own clock.
+func (w *clockWatch) compare(ctx context.Context) {
+	before := w.clock()
+	there, err := w.store.Now(ctx)
+	after := w.clock()
+	switch {
+	case err != nil:
+	case there.Before(before.Add(-mostSkew)), there.After(after.Add(mostSkew)):
+		w.good.Store(0)
+	default:
+		w.good.Store(after.Add(comparisonHolds).UnixNano())
+	}
+}
+
+func (w *clockWatch) halted() error {
+	if now := w.clock().UnixNano(); now < w.good.Load() && now > w.good.Load()-2*comparisonHolds.Nanoseconds() {
+		return nil
+	}
+	return fmt.Errorf("no look-ups: %w", errClock)
+}
