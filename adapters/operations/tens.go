@@ -31,6 +31,9 @@ func (g *gatherer) Gather() ([]*dto.MetricFamily, error) {
 	all, err := g.all.Gather()
 	var told []*dto.MetricFamily
 	for _, f := range all {
+		for _, m := range f.Metric {
+			timeless(m)
+		}
 		if toldInTens[f.GetName()] {
 			f.Metric = g.inTens(f)
 		}
@@ -48,7 +51,7 @@ func (g *gatherer) inTens(f *dto.MetricFamily) (told []*dto.Metric) {
 			key += "\x00" + l.GetValue()
 		}
 		if before := g.told[key]; count(m)-count(before) >= tens {
-			g.told[key] = timeless(m)
+			g.told[key] = m
 		}
 		if m := g.told[key]; m != nil {
 			told = append(told, m)
@@ -65,13 +68,12 @@ func count(m *dto.Metric) float64 {
 	return m.GetCounter().GetValue()
 }
 
-// timeless leaves out when a series began, which is the instant of its first act.
-func timeless(m *dto.Metric) *dto.Metric {
+// timeless leaves out when a series began, which may be the instant of its first act.
+func timeless(m *dto.Metric) {
 	if m.Counter != nil {
 		m.Counter.CreatedTimestamp = nil
 	}
 	if m.Histogram != nil {
 		m.Histogram.CreatedTimestamp = nil
 	}
-	return m
 }

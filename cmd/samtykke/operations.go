@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -29,38 +29,132 @@ func routes() []string {
 	return all
 }
 
-// A watched system tells whoever runs it how it fares. The zero one tells nobody.
+// What is watched tells whoever runs the service how it fares. The zero value tells nobody.
 type watched struct {
-	sys     *system
 	watch   *operations.Watch
 	metrics *operations.Metrics
 	traces  *operations.Traces
 	server  *operations.Server // nil where nobody listens
 	observe func(context.Context) (context.Context, func(web.Seen))
-	head    ledger.Position // when it began: what was appended before is not counted
+	from    ledger.Position // what was appended before is not counted
 }
 
-// watch gives what the command line asks for, and has the world's proofs tell of checkpoints. The figures are there once it begins.
-func (c *serveCmd) watch(w *world, log *slog.Logger) (*watched, error) {
-	o := &watched{}
-	if c.Traces != "" {
-		if err := receiver(c.Traces); err != nil {
-			return nil, err
+// watch begins to watch a system that is not started yet, for whom the command line names.
+func (c *serveCmd) watch(o *watched, s *system, log *slog.Logger) (err error) {
+	if c.Operations == "" && c.Traces == "" {
+		return nil
+	}
+	if err := receives(c.Traces); err != nil {
+		return err
+	}
+	if o.from, err = s.store.Head(context.Background()); err != nil {
+		return err
+	}
+	o.watch = operations.NewWatch(s.sources())
+	o.metrics = operations.NewMetrics(routes(), o.watch)
+	if c.Operations != "" {
+		if o.server, err = operations.Listen(c.Operations, o.watch, o.metrics); err != nil {
+			return usage("%v", err)
 		}
-		o.traces = operations.NewTraces(operations.Send(c.Traces, log), w.secrets)
+		log.Info("listening for operations", slog.String("address", o.server.Addr().String()))
 	}
-	if c.Operations != "" || o.traces != nil {
-		o.watch = operations.NewWatch(w.clock)
-		w.proofs.Passed = o.watch.Signed
-		o.metrics = operations.NewMetrics(routes(), o.watch)
-		o.observe = operations.Observe(o.metrics, o.traces)
+	if c.Traces != "" {
+		o.traces = operations.NewTraces(operations.Send(c.Traces, log), s.secrets)
 	}
-	if c.Operations == "" {
-		return o, nil
+	o.observe = operations.Observe(o.metrics, o.traces)
+	return nil
+}
+
+// receives checks where traces are to go: by HTTPS, or to the machine itself, and with no password in the address.
+func receives(s string) error {
+	u, err := url.Parse(s)
+	if s == "" || err == nil && u.Host != "" && u.User == nil &&
+		(u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) {
+		return nil
 	}
-	var err error
-	if o.server, err = operations.Listen(c.Operations, o.watch, o.metrics); err != nil {
-		return nil, errors.Join(usage("%v", err), o.close())
+	return usage("--traces is an address by HTTPS, or by HTTP on the machine itself, such as http://127.0.0.1:4318/v1/traces")
+}
+
+// sources are where the figures are read.
+func (s *system) sources() operations.Sources {
+	return operations.Sources{
+		Clock: s.clock, Head: s.store.Head, Views: s.keeper.Cursor,
+		Epoch: func() time.Time {
+			for _, e := range s.keys.Epochs() {
+				if e.Current {
+					return e.Begun
+				}
+			}
+			return time.Time{}
+		},
+		Appends: func(ctx context.Context) error {
+			if s.endings != nil {
+				if err := s.endings.CatchUp(ctx); err != nil {
+					return err
+				}
+			}
+			return s.store.Probe(ctx)
+		},
+		Erasures: func(by domain.Date) int { return len(s.keeper.Erasures.DueBy(by)) },
 	}
-	return o, nil
+}
+
+// listen answers until ctx ends. It ends the service if it no longer can: whoever watches would take silence for quiet.
+func (o *watched) listen(ctx context.Context, stop context.CancelCauseFunc) {
+	if o.server == nil {
+		return
+	}
+	if err := o.server.Serve(ctx); err != nil {
+		stop(err)
+	}
+}
+
+// follow counts what is appended until ctx ends.
+func (o *watched) follow(ctx context.Context, s *system, stop context.CancelCauseFunc) {
+	if o.metrics == nil {
+		return
+	}
+	err := s.ledger.Follow(ctx, o.from, false, func(f *eventschema.Fact) error {
+		o.metrics.Appended(f)
+		return nil
+	})
+	if ctx.Err() == nil {
+		stop(fmt.Errorf("counting events: %w", err))
+	}
+}
+
+func (o *watched) signed(size uint64) {
+	if o.watch != nil {
+		o.watch.Signed(size)
+	}
+}
+
+func (o *watched) ticked(clients int, err error) {
+	if o.metrics == nil {
+		return
+	}
+	o.metrics.Ticked(clients)
+	if err == nil {
+		o.watch.Ticked()
+	}
+}
+
+func (o *watched) failed(task string) {
+	if o.metrics != nil {
+		o.metrics.Failed(task)
+	}
+}
+
+// close stops listening, and sends the traces that were not sent yet.
+func (o *watched) close() error {
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+	defer stop()
+	err := o.traces.Close(ctx)
+	if o.server == nil {
+		return err
+	}
+	if closed := o.server.Close(); !errors.Is(closed, net.ErrClosed) { // it is, unless nobody was served
+		err = errors.Join(err, closed)
+	}
+	return err
 }

@@ -75,17 +75,17 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 		dev = &devClock{real: w.clock}
 		w.clock = dev.now
 	}
-	watched, err := c.watch(&w, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, watched.close()) }()
+	watched := &watched{}
+	w.proofs.Passed = watched.signed
 	s, err := w.open(env.ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	watched.begin(s)
+	if err := c.watch(watched, s, log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, watched.close()) }()
 	if cut := s.report.Cut; cut != nil {
 		log.Warn("the last write had not ended", slog.String("cut", fmt.Sprint(cut)))
 	}
@@ -117,7 +117,8 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	defer stop(nil)
 	var beside sync.WaitGroup
 	beside.Go(func() { s.upkeep(ctx, log, watched, stop) })
-	beside.Go(func() { watched.run(ctx, s, stop) })
+	beside.Go(func() { watched.follow(ctx, s, stop) })
+	beside.Go(func() { watched.listen(ctx, stop) })
 	beside.Go(func() { addresses.watch(ctx, log, service.Limits) })
 	err = server.Serve(ctx)
 	stop(nil)
