@@ -69,10 +69,10 @@ func (s *Store) Append(ctx context.Context, stream string, after uint64, records
 	return s.again(ctx, stream, after, actual, records)
 }
 
-// Probe gives why the store takes no append now, with the error that an append would get; nil if it takes them. It stores nothing: it
-// goes the way of an append that comes at the wrong version, through the writer, which makes room for it.
+// Probe gives why the store takes no append of 16 KiB now, with the error that it would get; nil if it does. It stores nothing: it goes
+// the way of an append that comes at the wrong version, through the writer, which makes room for it.
 func (s *Store) Probe(ctx context.Context) error {
-	_, err := s.Append(ctx, "probe", 1, eventschema.Record{Data: make([]byte, 512)})
+	_, err := s.Append(ctx, "probe", 1, eventschema.Record{Data: make([]byte, 16<<10)})
 	if !errors.Is(err, ledger.ErrConflict) {
 		return err
 	}

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/prometheus/common/expfmt"
 	"go.opentelemetry.io/otel/attribute"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
@@ -242,4 +244,39 @@ func TestReadiness(t *testing.T) {
 	}
 	st.stopped = true
 	expect("a ledger that takes no appends", "appends_refused")
+}
+
+// The unit's command line is one that the program takes.
+func TestUnitFile(t *testing.T) {
+	unit, err := os.ReadFile("samtykke.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, ok := strings.Cut(strings.ReplaceAll(string(unit), "\\\n", ""), "\nExecStart=")
+	line, _, ok2 := strings.Cut(line, "\n")
+	args := strings.Fields(line)
+	if !ok || !ok2 || len(args) < 10 {
+		t.Fatal(line)
+	}
+	var given cli
+	parser, err := kong.New(&given)
+	if err == nil {
+		_, err = parser.Parse(args[1:])
+	}
+	if err != nil || given.Serve.Operations == "" || given.Serve.TLSKey == "" {
+		t.Error(err, line)
+	}
+}
+
+func TestReceiver(t *testing.T) {
+	for address, good := range map[string]bool{
+		"http://127.0.0.1:4318/v1/traces": true, "http://localhost:4318": true, "http://[::1]:4318": true, "https://traces.example.no/v1/traces": true,
+		"http://traces.example.no/v1/traces": false, "https://me:secret@traces.example.no": false, "127.0.0.1:4318": false, "ftp://127.0.0.1": false,
+	} {
+		if err := receives(address); (err == nil) != good {
+			t.Errorf("%s: %v", address, err)
+		} else if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Error(err)
+		}
+	}
 }
