@@ -218,6 +218,26 @@ func count(m *dto.Metric) float64 {
 	return m.GetCounter().GetValue()
 }
 
+// What is told besides is this and no more: another version of a library may bring what tells one page from another.
+func TestFamilies(t *testing.T) {
+	_, m := metrics(newService())
+	all, err := m.Gatherer().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := strings.Fields(`go_gc_duration_seconds go_gc_gogc_percent go_gc_gomemlimit_bytes go_gc_heap_live_bytes go_goroutines go_info
+		go_memory_classes_total_bytes go_memstats_last_gc_time_seconds go_sched_gomaxprocs_threads go_threads process_cpu_seconds_total process_max_fds process_open_fds
+		process_resident_memory_bytes process_start_time_seconds process_virtual_memory_bytes process_virtual_memory_max_bytes`)
+	for _, f := range all {
+		if name := f.GetName(); !strings.HasPrefix(name, "samtykke_") && !slices.Contains(known, name) {
+			t.Errorf("%s is told, too: %s", name, f.GetHelp())
+		}
+	}
+	if len(all) < len(known) {
+		t.Error("only", len(all), "families")
+	}
+}
+
 // A label is a word from a list, whatever comes.
 func TestLabels(t *testing.T) {
 	_, m := metrics(newService())

@@ -31,6 +31,9 @@ func (g *gatherer) Gather() ([]*dto.MetricFamily, error) {
 	all, err := g.all.Gather()
 	var told []*dto.MetricFamily
 	for _, f := range all {
+		if untold[f.GetName()] {
+			continue
+		}
 		for _, m := range f.Metric {
 			timeless(m)
 		}
