@@ -29,8 +29,8 @@
 // Told at once is what is about the service: answers 5xx (in total, by no route), lag, ages, upkeep that failed, and memory, processor
 // time and files of the process. Some of these move with use: an open connection is a file, and an answer takes processor time. They say
 // that somebody is there, not who or what for; counts of allocations and of bytes on the network, exact enough to tell one page from
-// another, are left out. How far the checkpoint reaches is told in tens, too. An erasure is told only if it was begun on an earlier day and is still not finished: that
-// it is stuck has to be seen, and the figure says neither whose it is nor when it was asked for.
+// another, are left out. How far the checkpoint reaches is told in tens, too. An erasure is told only if it was begun on an earlier day
+// and is still not finished: that it is stuck has to be seen, and the figure says neither whose it is nor when it was asked for.
 //
 // # Traces
 //

@@ -70,21 +70,25 @@ func ask(h http.Handler, path string) (int, string) {
 func anyName(string) bool { return true }
 
 func TestReady(t *testing.T) {
+	type watch = operations.Watch
+	late := func(d time.Duration) func(*service, *watch) {
+		return func(s *service, w *watch) { s.now = s.now.Add(d); w.Signed(100) }
+	}
 	for name, c := range map[string]struct {
-		wrong func(*service, *operations.Watch)
+		wrong func(*service, *watch)
 		says  string // "" is ready
 	}{
-		"in order":                  {func(*service, *operations.Watch) {}, ""},
-		"a little behind":           {func(s *service, _ *operations.Watch) { s.head += 10_000 }, ""},
-		"far behind":                {func(s *service, _ *operations.Watch) { s.head += 10_001 }, `"views_lag_events","value":10001,"limit":10000,"ok":false`},
-		"refused":                   {func(s *service, _ *operations.Watch) { s.refuses = errors.New("full") }, `"appends_refused","value":1,"limit":0,"ok":false`},
-		"not to be read":            {func(s *service, _ *operations.Watch) { s.lost = errors.New("gone") }, `"appends_refused","value":1,"limit":0,"ok":false`},
-		"a checkpoint late":         {func(s *service, _ *operations.Watch) { s.now = s.now.Add(31 * time.Second) }, `"checkpoint_age_seconds","value":31,"limit":30,"ok":false`},
-		"signed again":              {func(s *service, w *operations.Watch) { s.now = s.now.Add(31 * time.Second); w.Signed(100) }, ""},
-		"just after midnight":       {func(s *service, w *operations.Watch) { s.now = s.now.Add(12*time.Hour + 10*time.Minute); w.Signed(1) }, ""},
-		"the epoch of yesterday":    {func(s *service, w *operations.Watch) { s.now = s.now.Add(12*time.Hour + 11*time.Minute); w.Signed(1) }, `"epoch_overdue_seconds","value":660,"limit":600,"ok":false`},
-		"no epoch":                  {func(s *service, _ *operations.Watch) { s.begun = time.Time{} }, `"epoch_overdue_seconds"`},
-		"a tick late, and erasures": {func(s *service, w *operations.Watch) { s.now = s.now.Add(time.Hour); w.Signed(1); s.overdue = 3 }, ""},
+		"in order":               {func(*service, *watch) {}, ""},
+		"a little behind":        {func(s *service, _ *watch) { s.head += 10_000 }, ""},
+		"far behind":             {func(s *service, _ *watch) { s.head += 10_001 }, `"views_lag_events","value":10001,"limit":10000,"ok":false`},
+		"refused":                {func(s *service, _ *watch) { s.refuses = errors.New("full") }, `"appends_refused","value":1,"limit":0,"ok":false`},
+		"not to be read":         {func(s *service, _ *watch) { s.lost = errors.New("gone") }, `"appends_refused","value":1,"limit":0,"ok":false`},
+		"a checkpoint late":      {func(s *service, _ *watch) { s.now = s.now.Add(31 * time.Second) }, `"checkpoint_age_seconds","value":31,"limit":30,"ok":false`},
+		"signed again":           {late(31 * time.Second), ""},
+		"just after midnight":    {late(12*time.Hour + 10*time.Minute), ""},
+		"the epoch of yesterday": {late(12*time.Hour + 11*time.Minute), `"epoch_overdue_seconds","value":660,"limit":600,"ok":false`},
+		"no epoch":               {func(s *service, _ *watch) { s.begun = time.Time{} }, `"epoch_overdue_seconds"`},
+		"no tick, and erasures":  {func(s *service, w *watch) { late(time.Hour)(s, w); s.overdue = 3 }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newService()

@@ -66,7 +66,9 @@ func Handler(w *Watch, told prometheus.Gatherer, own func(host string) bool) htt
 		}
 		to.Write(append(body, '\n'))
 	})
-	to.Handle("GET /metrics", promhttp.HandlerFor(told, promhttp.HandlerOpts{DisableCompression: true, MaxRequestsInFlight: 4, Timeout: readWithin}))
+	to.Handle("GET /metrics", promhttp.HandlerFor(told, promhttp.HandlerOpts{
+		DisableCompression: true, MaxRequestsInFlight: 4, Timeout: readWithin,
+	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
