@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -278,5 +282,87 @@ func TestReceiver(t *testing.T) {
 		} else if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Error(err)
 		}
+	}
+}
+
+// The whole of it, as served: the listener of its own has all three, and the public one none.
+func TestServeOperations(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	out, stdout := io.Pipe()
+	said, stderr := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--operations", "127.0.0.1:0"}, nil, stdout, stderr)
+	}()
+	read := func(from io.Reader, pattern string) string {
+		t.Helper()
+		for lines := bufio.NewScanner(from); lines.Scan(); {
+			if found := regexp.MustCompile(pattern).FindStringSubmatch(lines.Text()); found != nil {
+				go func() { _, _ = io.Copy(io.Discard, from) }()
+				return "http://" + found[1]
+			}
+		}
+		t.Fatalf("%s was not said: exit code %d", pattern, <-ended)
+		return ""
+	}
+	private := read(said, `"msg":"listening for operations","address":"([^"]*)"`)
+	public := read(out, `Serving at http://(\S*)`)
+	get := func(url string) (int, string) {
+		t.Helper()
+		a, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Body.Close()
+		body, err := io.ReadAll(a.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.StatusCode, string(body)
+	}
+	for range 10 {
+		get(public + "/")
+	}
+	for i := range 10 {
+		in := fmt.Sprintf(`{"login":"nobody%d@example.org","password":"a long one, of nobody","oneTimeCode":"123456","channel":"web"}`, i)
+		a, err := http.Post(public+"/api/v1/session/password", asJSON, strings.NewReader(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if a.StatusCode != http.StatusUnauthorized {
+			t.Fatal(a.Status)
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		if status, body := get(private + path); status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+		if status, _ := get(public + path); status != http.StatusNotFound {
+			t.Errorf("%s stands on the public listener: %d", path, status)
+		}
+	}
+	within, enough := context.WithTimeout(t.Context(), 30*time.Second)
+	defer enough()
+	for _, want := range []string{
+		`samtykke_http_request_duration_seconds_count{method="read",route="GET /",status="2xx"} 10`,
+		`samtykke_http_request_duration_seconds_count{method="write",route="POST /api/v1/session/password",status="4xx"} 10`,
+		`samtykke_sign_ins_refused_total 10`, // counted from the ledger, some time after
+		`samtykke_checkpoint_events 10`,      // signed within a second
+	} {
+		for {
+			_, body := get(private + "/metrics")
+			if strings.Contains(body, want+"\n") {
+				break
+			}
+			if within.Err() != nil || len(ended) > 0 {
+				t.Fatalf("the figures lack %s:\n%s", want, body)
+			}
+			runtime.Gosched()
+		}
+	}
+	stop()
+	if status := <-ended; status != 0 {
+		t.Errorf("exit code %d", status)
 	}
 }
