@@ -69,6 +69,21 @@ func (s *Store) Append(ctx context.Context, stream string, after uint64, records
 	return s.again(ctx, stream, after, actual, records)
 }
 
+// Probe gives why the store takes no append of 16 KiB now, with the error that it would get; nil if it does. It stores nothing: it goes
+// the way of an append that comes at the wrong version, through the writer, which makes room for it.
+func (s *Store) Probe(ctx context.Context) error {
+	_, err := s.Append(ctx, "probe", 1, eventschema.Record{Data: make([]byte, 16<<10)})
+	if !errors.Is(err, ledger.ErrConflict) {
+		return err
+	}
+	s.space.mu.Lock()
+	defer s.space.mu.Unlock()
+	if s.space.full != nil {
+		return refused(s.space.full)
+	}
+	return nil
+}
+
 // again answers an append that found its stream at another version: with the records' position if they are the very
 // records that stand there, appended before. Stored records never change, so this needs no place in the writer's order.
 func (s *Store) again(ctx context.Context, stream string, after, actual uint64, records []eventschema.Record) (ledger.Position, error) {

@@ -40,6 +40,9 @@ func TestNoRoom(t *testing.T) {
 	d := simdisk.New(seed(1))
 	s := mustOpen(t, d, small)
 	mustAppend(t, s, "a", 0, 0)
+	if err := s.Probe(t.Context()); err != nil {
+		t.Errorf("appends are not taken: %v", err)
+	}
 	d.Room(5000)
 	stored := uint64(1)
 	var err error
@@ -60,10 +63,19 @@ func TestNoRoom(t *testing.T) {
 	if _, err := s.Append(t.Context(), "a", 1, ledgertest.Record(999)); !errors.Is(err, ledger.ErrConflict) {
 		t.Errorf("a conflict on a full disk: %v", err)
 	}
+	if err := s.Probe(t.Context()); !errors.Is(err, ledger.ErrRefused) || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("appends are taken on a full disk: %v", err)
+	}
 	d.Room(-1)
+	if err := s.Probe(t.Context()); err != nil {
+		t.Errorf("appends are not taken where there is room again: %v", err)
+	}
 	mustAppend(t, s, "a", stored, int(stored))
 	d.Crash()
 	s.Close()
+	if err := s.Probe(t.Context()); !errors.Is(err, ledger.ErrEnded) {
+		t.Errorf("appends are taken by a store that was closed: %v", err)
+	}
 	if n := len(ledgertest.Check(t, mustOpen(t, d, small))); n != int(stored)+1 {
 		t.Errorf("%d records after the crash, want %d", n, stored+1)
 	}

@@ -15,6 +15,7 @@ type space struct {
 	mu     sync.Mutex
 	next   *segment // without a place in the log yet; nil if there is none
 	failed error    // what ended the filling goroutine's trust in the disk
+	full   error    // why there was no room for the last batch; nil if there was
 }
 
 // start begins to fill in the background.
@@ -114,6 +115,13 @@ func (s *Store) makeRoom(n int64) error {
 		s.space.hurry()
 	}
 	return nil
+}
+
+// note keeps whether there was room.
+func (p *space) note(full error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.full = full
 }
 
 func (p *space) failure() error {

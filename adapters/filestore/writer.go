@@ -78,6 +78,7 @@ func (s *Store) commit() {
 		s.fail(full)
 		return
 	}
+	s.space.note(full)
 	s.judge(full)
 	if len(w.frames) > 0 {
 		if err := s.store(); err != nil {

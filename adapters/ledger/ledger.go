@@ -34,6 +34,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"samtykke/adapters/keyring"
+	"samtykke/adapters/spans"
 	"samtykke/domain"
 	"samtykke/eventschema"
 )
@@ -203,6 +204,8 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 	if repeatable {
 		by.Key = fmt.Sprintf("%T %s", c, by.Key)
 	}
+	ctx, end := spans.Start(ctx, spans.Decide, s.category)
+	defer end()
 	queue := s.queue(id)
 	queue.Lock()
 	defer queue.Unlock()
@@ -358,7 +361,9 @@ func (s *Streams[C, B, S]) append(ctx context.Context, id domain.ID, by Caller, 
 		next.state = s.decider.Evolve(next.state, e)
 		next.recorded = e.Act.At
 	}
+	ctx, end := spans.Start(ctx, spans.Append, s.category)
 	last, err := s.ledger.Store.Append(ctx, f.stream, f.version, records...)
+	end()
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,9 @@ type Options struct {
 	// Every is how long Run waits between two checkpoints, a second if not positive. It is the only time there is here: no clock is
 	// read.
 	Every time.Duration
+	// Passed is told after each pass of Run that did not fail how many events the newest checkpoint covers: all that were in the
+	// ledger when the pass began. Nobody is told if nil.
+	Passed func(size uint64)
 }
 
 // A Keeper keeps the tree up with a ledger and signs checkpoints. Its methods may be called by several goroutines.
@@ -33,6 +36,7 @@ type Keeper struct {
 	folder folder
 	lock   io.Closer
 	every  time.Duration
+	passed func(size uint64)
 	newest atomic.Pointer[Checkpoint] // the last one that counts
 
 	turn   chan struct{} // holds a token; who has taken it may use what follows
@@ -61,7 +65,12 @@ func Open(ctx context.Context, d disk.Disk, key Key, store ledger.Store, opts Op
 	if opts.Every <= 0 {
 		opts.Every = time.Second
 	}
-	k := &Keeper{store: store, key: key, folder: folder{d}, lock: lock, every: opts.Every, turn: make(chan struct{}, 1)}
+	if opts.Passed == nil {
+		opts.Passed = func(uint64) {}
+	}
+	k := &Keeper{
+		store: store, key: key, folder: folder{d}, lock: lock, every: opts.Every, passed: opts.Passed, turn: make(chan struct{}, 1),
+	}
 	if err := k.load(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the proofs: %w", err), k.release())
 	}
@@ -154,9 +163,11 @@ func (k *Keeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(k.every)
 	defer tick.Stop()
 	for {
-		if _, err := k.Checkpoint(ctx); err != nil && !errors.Is(err, ErrEmpty) {
+		c, err := k.Checkpoint(ctx)
+		if err != nil && !errors.Is(err, ErrEmpty) {
 			return err
 		}
+		k.passed(c.Size)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -112,6 +112,38 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// Run tells of each pass, also where there is nothing new, how far the newest checkpoint reaches; and of none that failed.
+func TestPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLog(t, newDisk(1))
+		if err := l.keeper.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var told []uint64
+		k, err := proof.Open(t.Context(), l.disk, l.key, l.store, proof.Options{Passed: func(size uint64) { told = append(told, size) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- k.Run(t.Context()) }()
+		for _, n := range []int{0, 3, 0, 4} {
+			synctest.Wait()
+			l.append(n)
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		if want := []uint64{0, 0, 3, 3, 7}; !slices.Equal(told, want) {
+			t.Errorf("told of %v, want %v", told, want)
+		}
+		if err := k.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err == nil || len(told) != 5 {
+			t.Errorf("told of %v, and ended with %v", told, err)
+		}
+	})
+}
+
 // Many ask at once, while many write: every answer covers what was there when it was asked for.
 func TestBesideWriters(t *testing.T) {
 	l := newLog(t, newDisk(1))

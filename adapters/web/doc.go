@@ -9,6 +9,7 @@
 //  2. record: one line in the log when the request is done, whatever became of it: reference, method, route, status,
 //     duration, bytes, role. No address, no browser, no path and no query: handles stand there. The route is the template
 //     that the router gives to Name. Config.Addresses is told of it as well, with the address: for incidents, and apart.
+//     Config.Observe is told less than the log, and already when it begins: for figures and traces (package operations).
 //  3. strict: the headers that tell a browser to be strict. They stand on refusals of the shell as well.
 //  4. catch: a panic becomes a problem 500 with the reference; the log gets its type and where it was, not its words. After the
 //     first byte it cuts the connection instead, so that nobody takes half an answer for a whole one.

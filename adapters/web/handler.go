@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Handler puts the shell around what serves the routes. Listen does so itself; tests that need no server call it directly. It
@@ -43,6 +44,14 @@ func number(cfg Config, next http.Handler) http.Handler {
 // methods are those that are logged by name. A client may send any word as one.
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
+// Seen is what may be counted of a request.
+type Seen struct {
+	Method string // one of the standard ones, or "other"
+	Route  string // the template, as in the log; "" where there is no such route
+	Status int    // of the answer
+	Took   time.Duration
+}
+
 // record logs the request when it is done.
 func record(cfg Config, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,19 +59,27 @@ func record(cfg Config, next http.Handler) http.Handler {
 		if !slices.Contains(methods, method) {
 			method = "other"
 		}
+		seen := func(Seen) {}
+		if cfg.Observe != nil {
+			var ctx context.Context
+			ctx, seen = cfg.Observe(r.Context())
+			r = r.WithContext(ctx)
+		}
 		defer func() {
+			took := cfg.Clock().Sub(began)
 			line := []slog.Attr{
 				slog.String("reference", q.reference),
 				slog.String("method", method),
 				slog.String("route", q.route),
 				slog.Int("status", q.status),
-				slog.Duration("duration", cfg.Clock().Sub(began)),
+				slog.Duration("duration", took),
 				slog.Int64("bytes", q.bytes),
 			}
 			if q.role != "" {
 				line = append(line, slog.String("role", string(q.role)))
 			}
 			cfg.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", line...)
+			seen(Seen{Method: method, Route: q.route, Status: q.status, Took: took})
 			if cfg.Addresses != nil {
 				cfg.Addresses(Visit{At: cfg.Clock(), Route: q.route, Status: q.status, From: q.address})
 			}

@@ -123,6 +123,22 @@ func TestLog(t *testing.T) {
 		t.Errorf("answered %v %s", w.Header(), w.Body)
 	}
 
+	type inwards struct{}
+	cfg, _ = logged()
+	var seen []web.Seen
+	cfg.Observe = func(ctx context.Context) (context.Context, func(web.Seen)) {
+		return context.WithValue(ctx, inwards{}, len(seen)+1), func(s web.Seen) { seen = append(seen, s) }
+	}
+	serve(cfg, local("GET", "/x/4711?label=ABCDEF", nil), func(w http.ResponseWriter, r *http.Request) {
+		web.Name(r.Context(), "GET /x/{handle}")
+		web.Answer(w, r, 200, r.Context().Value(inwards{}))
+	})
+	serve(cfg, local("OLANORDMANN", "/x", nil), func(http.ResponseWriter, *http.Request) { panic("OLANORDMANN") })
+	wantSeen := []web.Seen{{"GET", "GET /x/{handle}", 200, 5 * time.Millisecond}, {"other", "", 500, 5 * time.Millisecond}}
+	if !slices.Equal(seen, wantSeen) {
+		t.Errorf("seen %v, want %v", seen, wantSeen)
+	}
+
 	cfg, book = logged()
 	serve(cfg, local("OLANORDMANN", "/x", nil), func(http.ResponseWriter, *http.Request) {})
 	if !regexp.MustCompile(`^level=INFO msg=request reference=\w{10} method=other route="" status=200 duration=5ms bytes=0\n$`).MatchString(book.String()) {

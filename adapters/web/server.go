@@ -46,6 +46,10 @@ type Config struct {
 	// lasts, and keeps nothing otherwise. nil: nobody is told.
 	Addresses func(Visit)
 
+	// Observe is told of each request when it begins, by the context that goes inwards from there, and by what it gives when the request
+	// is done. It learns less than the log: nothing of who came, or what for in particular. nil: nobody is told.
+	Observe func(context.Context) (context.Context, func(Seen))
+
 	// MaxBody is the largest body of a request, in bytes: 64 KiB. What is larger is answered 413 without being read.
 	MaxBody int64
 	// Connections is how many may be open at the same time: 20,000. An idle one costs some 20 KB, with TLS some 35 KB, and a file

@@ -99,7 +99,8 @@ type aviary struct {
 	marks   map[fate]string               // what the canaries of a fate begin with
 	given   map[string]any                // prescribed, and Ada's code
 	said    []canary
-	answers bytes.Buffer    // all that was answered, headers and all
+	answers bytes.Buffer // all that was answered, headers and all
+	exposed *exposed
 	links   map[string]bool // all that led on: where browsers are sent, and what pages link, load and send forms to
 }
 
@@ -123,7 +124,10 @@ func newAviary(t *testing.T, sealed bool) *aviary {
 	a.overHTTP = newOverHTTP(st)
 	service := st.sys.service(false)
 	service.Sessions, service.Limits = a.sessions, a.limits
-	a.site = web.Handler(web.Config{Log: web.Logger(a.log), Clock: st.sys.clock, Random: st.random}, site(service, nil, nil))
+	a.exposed = expose(st)
+	a.site = web.Handler(web.Config{
+		Log: web.Logger(a.log), Clock: st.sys.clock, Random: st.random, Observe: a.exposed.observe,
+	}, site(service, nil, nil))
 	a.serves = st.sys.desk
 	for _, line := range []string{
 		"organisation Fjord with superuser Siri", "Siri adds Per", "Siri registers Ada", "Ada logs in", "Ada answers yes to the first question",
@@ -584,6 +588,7 @@ func TestCanaries(t *testing.T) {
 	a.must(a.sys.keeper.Save(ctx, a.sys.disk))
 	silent(t, "before the erasure", filesBelow(t, a.dir), sealed...)
 	silent(t, "before the erasure", map[string][]byte{"the log": a.log.log.Bytes()}, sealed...)
+	silent(t, "before the erasure", a.exposed.told(t, a.sys.ledger), append(sealed, ada.caller.Actor.String(), ada.caller.Session.String())...)
 
 	_, err := a.sys.proof.Checkpoint(ctx)
 	a.must(err)

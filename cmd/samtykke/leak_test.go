@@ -155,6 +155,7 @@ func TestNothingLeaks(t *testing.T) {
 	all := vectors(t)
 	var facts []eventschema.Fact
 	every := &mouth{t: t}
+	figures := expose(newStage(t))
 	for i := range all {
 		f, err := eventschema.Today.Decode(&all[i], bareKeys{})
 		if err != nil {
@@ -172,6 +173,8 @@ func TestNothingLeaks(t *testing.T) {
 		m.say(f.Name+", its event", event(f))
 		facts, every.hush = append(facts, f), append(every.hush, m.hush...)
 		errorsOf(t, m, all[i])
+		figures.metrics.Appended(&f)
+		m.heard(f.Name+" in the figures", string(figures.figures(t)))
 	}
 	if len(every.hush) < 30 {
 		t.Errorf("only %d words to listen for", len(every.hush))

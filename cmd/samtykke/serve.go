@@ -17,6 +17,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"samtykke/adapters/disk"
+	"samtykke/adapters/operations"
 	"samtykke/adapters/signin"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
@@ -40,6 +41,8 @@ type serveCmd struct {
 	Endings     string `placeholder:"DIR" help:"Where what has ended is recorded for a restore, best on another disk; in the data directory, if not given."`
 	Escrow      string `placeholder:"DIR" help:"A second place for the keys, kept up to date."`
 	PublicURL   string `name:"public-url" placeholder:"URL" help:"Where people come, such as https://selvhjelp.example.no; it stands on the slip of a new client. As the request came, if not given."`
+	Operations  string `placeholder:"ADDRESS" help:"Where to tell whoever runs the service how it fares (/healthz, /readyz, /metrics): an address of the machine itself or a private one, such as 127.0.0.1:9180."`
+	Traces      string `placeholder:"URL" help:"Where to send a trace of each request, by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces."`
 	Dev         bool   `help:"For trying out, on this machine only: the clock can be set with POST /dev/clock, and a demo's logins are shown."`
 }
 
@@ -72,11 +75,17 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 		dev = &devClock{real: w.clock}
 		w.clock = dev.now
 	}
+	watched := &watched{}
+	w.proofs.Passed = watched.signed
 	s, err := w.open(env.ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := c.watch(watched, s, log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, watched.close()) }()
 	if cut := s.report.Cut; cut != nil {
 		log.Warn("the last write had not ended", slog.String("cut", fmt.Sprint(cut)))
 	}
@@ -94,7 +103,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	service.PublicURL = public
 	server, err := web.Listen(web.Config{
 		Listen: c.Listen, TLSCert: c.TLSCert, TLSKey: c.TLSKey, BehindProxy: c.BehindProxy, Dev: c.Dev,
-		Log: log, Clock: w.clock, Random: w.secrets,
+		Log: log, Clock: w.clock, Random: w.secrets, Observe: watched.observe,
 		Addresses: func(v web.Visit) {
 			if err := addresses.note(v); err != nil {
 				log.Error("an address was not kept for an incident", slog.String("error", err.Error()))
@@ -108,7 +117,9 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	ctx, stop := context.WithCancelCause(env.ctx)
 	defer stop(nil)
 	var beside sync.WaitGroup
-	beside.Go(func() { s.upkeep(ctx, log, stop) })
+	beside.Go(func() { s.upkeep(ctx, log, watched, stop) })
+	beside.Go(func() { watched.follow(ctx, s, stop) })
+	beside.Go(func() { watched.listen(ctx, stop) })
 	beside.Go(func() { addresses.watch(ctx, log, service.Limits) })
 	err = server.Serve(ctx)
 	stop(nil)
@@ -152,14 +163,20 @@ func (c *serveCmd) world() (world, error) {
 
 // upkeep lets time pass, tends what else there is, and saves snapshots of the views, until ctx ends. It ends the server when the views have stopped: what
 // they show would grow old in silence.
-func (s *system) upkeep(ctx context.Context, log *slog.Logger, stop context.CancelCauseFunc) {
+func (s *system) upkeep(ctx context.Context, log *slog.Logger, watched *watched, stop context.CancelCauseFunc) {
 	tick, save := time.NewTicker(passTimeEvery), time.NewTicker(snapshotEvery)
 	defer tick.Stop()
 	defer save.Stop()
+	failed := func(task string, err error) {
+		if err != nil && ctx.Err() == nil {
+			log.Error(tasks[task], slog.String("error", err.Error()))
+			watched.failed(task)
+		}
+	}
 	signing := s.signing // nil between a failure and the next try
 	for {
 		var err error
-		what := "time could not pass for every client"
+		task := operations.TaskTick
 		select {
 		case <-ctx.Done():
 			return
@@ -169,23 +186,31 @@ func (s *system) upkeep(ctx context.Context, log *slog.Logger, stop context.Canc
 			return
 		case err = <-signing:
 			s.signing <- err // close asks again
-			signing, what = nil, "no checkpoint is signed until the next try"
+			signing, task = nil, operations.TaskCheckpoint
 		case <-tick.C:
 			if signing == nil {
 				<-s.signing
 				s.sign(s.following)
 				signing = s.signing
 			}
-			_, _, err = s.desk.Tick(ctx)
-			err = errors.Join(err, s.tend(ctx))
+			var clients int
+			_, clients, err = s.desk.Tick(ctx)
+			watched.ticked(clients, err)
+			failed(operations.TaskTend, s.tend(ctx))
 		case <-save.C:
-			what = "no snapshot of the views could be saved"
+			task = operations.TaskSnapshot
 			err = s.keeper.Save(ctx, s.disk)
 		}
-		if err != nil && ctx.Err() == nil {
-			log.Error(what, slog.String("error", err.Error()))
-		}
+		failed(task, err)
 	}
+}
+
+// tasks are what a server does without being asked for, with what is said where it fails.
+var tasks = map[string]string{
+	operations.TaskTick:       "time could not pass for every client",
+	operations.TaskTend:       "an erasure, the day's keys or what lies outside is not as it should be until the next try",
+	operations.TaskCheckpoint: "no checkpoint is signed until the next try",
+	operations.TaskSnapshot:   "no snapshot of the views could be saved",
 }
 
 // tend finishes the erasures that were interrupted, begins the day's epoch of keys, and brings up to date what lies outside.

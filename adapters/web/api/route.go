@@ -17,6 +17,7 @@ import (
 	"samtykke/adapters/desk"
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/signin"
+	"samtykke/adapters/spans"
 	"samtykke/adapters/web"
 	"samtykke/domain"
 	"samtykke/domain/organisation"
@@ -320,7 +321,9 @@ func (r *Request) sessionID() domain.ID {
 
 // caughtUp waits until the views show what this session wrote last.
 func (r *Request) caughtUp() error {
-	ctx, stop := context.WithTimeout(r.ctx, catchUp)
+	ctx, end := spans.Start(r.ctx, spans.Wait, "")
+	defer end()
+	ctx, stop := context.WithTimeout(ctx, catchUp)
 	defer stop()
 	return r.Desk.Keeper.Wait(ctx, ledger.Position(r.session.Position))
 }
