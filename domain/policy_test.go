@@ -48,6 +48,11 @@ adapters/filestore         adapters/disk adapters/ledger eventschema domain
 adapters/proof             adapters/disk adapters/ledger eventschema
 adapters/endings           adapters/disk adapters/filestore adapters/keyring adapters/ledger eventschema domain domain/...
 
+adapters/relay           adapters/disk adapters/ledger eventschema domain domain/client
+adapters/relay/relaytest adapters/relay
+adapters/relay/jetstream adapters/relay
+adapters/relay/postgres  adapters/relay
+
 adapters/views  adapters/disk adapters/keyring adapters/ledger projections eventschema domain domain/...
 adapters/releases adapters/disk adapters/proof domain/statistics
 adapters/evidence projections eventschema domain domain/...

@@ -39,6 +39,7 @@ type serveCmd struct {
 	BehindProxy bool   `help:"A proxy in front ends TLS, and nobody else can reach this address: the last entry of X-Forwarded-For is then whom attempts are counted by."`
 	Endings     string `placeholder:"DIR" help:"Where what has ended is recorded for a restore, best on another disk; in the data directory, if not given."`
 	Escrow      string `placeholder:"DIR" help:"A second place for the keys, kept up to date."`
+	Relay       string `env:"SAMTYKKE_RELAY" placeholder:"WHERE" help:"Where messages go: in-process, or the address of a NATS server (nats://...) or of a PostgreSQL database (postgres://...). There are none, if not given."`
 	PublicURL   string `name:"public-url" placeholder:"URL" help:"Where people come, such as https://selvhjelp.example.no; it stands on the slip of a new client. As the request came, if not given."`
 	Dev         bool   `help:"For trying out, on this machine only: the clock can be set with POST /dev/clock, and a demo's logins are shown."`
 }
@@ -107,6 +108,14 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	ctx, stop := context.WithCancelCause(env.ctx)
 	defer stop(nil)
 	var beside sync.WaitGroup
+	if c.Relay != "" {
+		run, end, err := s.messages(env.ctx, c.Relay, log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, end()) }()
+		beside.Go(func() { run(ctx) })
+	}
 	beside.Go(func() { s.upkeep(ctx, log, stop) })
 	beside.Go(func() { addresses.watch(ctx, log, service.Limits) })
 	err = server.Serve(ctx)
