@@ -24,37 +24,41 @@ const (
 // noticesKept is for how many clients the newest notices wait in memory.
 const noticesKept = 100_000
 
-// messages opens the relay to where the option says, and gives what runs it until its context ends, and what closes it afterwards.
-func (s *system) messages(ctx context.Context, where string, log *slog.Logger) (run func(context.Context), end func() error, err error) {
+// outgoing is the relay to where an option says, with its notices.
+type outgoing struct {
+	board *relay.Board
+	key   relay.Key
+	run   func(context.Context) error // until its context ends
+	close func() error                // afterwards
+}
+
+// messages opens the relay.
+func (s *system) messages(ctx context.Context, where string, log *slog.Logger) (*outgoing, error) {
 	cursor := relay.FileCursor{Disk: disk.Sub(s.disk, relayDir)}
 	if err := s.relayKeyIsThere(ctx, cursor); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	key, err := signin.LoadHashKey(s.disk, relayKey, s.secrets)
+	hash, err := signin.LoadHashKey(s.disk, relayKey, s.secrets)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	board, err := relay.NewBoard(noticesKept)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	t, err := transport(ctx, where, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	router, err := relay.NewRouter(t, board, nil, log)
+	notices, err := relay.NewRouter(t, board, nil, log)
 	if err != nil {
-		return nil, nil, errors.Join(err, t.Close())
+		return nil, errors.Join(err, t.Close())
 	}
 	r := &relay.Relay{
-		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: key.Keyed("messages"),
+		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"),
 		Failed: func(err error) { log.Warn("a message waits to be sent", slog.String("error", err.Error())) },
 	}
-	return func(ctx context.Context) {
-		if err := relay.Run(ctx, r, router); ctx.Err() == nil {
-			log.Error("no messages are sent until the next start", slog.String("error", fmt.Sprint(err)))
-		}
-	}, t.Close, nil
+	return &outgoing{board, r.Key, func(ctx context.Context) error { return relay.Run(ctx, r, notices) }, t.Close}, nil
 }
 
 // transport is the one that the option names.

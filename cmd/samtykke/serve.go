@@ -109,12 +109,16 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	defer stop(nil)
 	var beside sync.WaitGroup
 	if c.Relay != "" {
-		run, end, err := s.messages(env.ctx, c.Relay, log)
-		if err != nil {
-			return err
+		out, failed := s.messages(env.ctx, c.Relay, log)
+		if failed != nil {
+			return failed
 		}
-		defer func() { err = errors.Join(err, end()) }()
-		beside.Go(func() { run(ctx) })
+		defer func() { err = errors.Join(err, out.close()) }()
+		beside.Go(func() {
+			if err := out.run(ctx); ctx.Err() == nil {
+				log.Error("no messages are sent until the next start", slog.Any("error", err))
+			}
+		})
 	}
 	beside.Go(func() { s.upkeep(ctx, log, stop) })
 	beside.Go(func() { addresses.watch(ctx, log, service.Limits) })
