@@ -17,7 +17,7 @@ import (
 //   - payload, UUID and metadata arrive as they were
 type Transport struct {
 	Publisher  message.Publisher
-	Subscriber message.Subscriber
+	Subscriber message.Subscriber // of NoticeTopic
 	Poison     message.Publisher // for notices that could not be given
 	Close      func() error
 }

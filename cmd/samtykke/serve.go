@@ -90,6 +90,13 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	if err := addresses.tend(env.ctx); err != nil {
 		return err
 	}
+	var out *outgoing
+	if c.Relay != "" {
+		if out, err = s.messages(env.ctx, c.Relay, log); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, out.close()) }()
+	}
 	service := s.service(c.TLSCert != "" || c.BehindProxy)
 	service.PublicURL = public
 	server, err := web.Listen(web.Config{
@@ -108,12 +115,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	ctx, stop := context.WithCancelCause(env.ctx)
 	defer stop(nil)
 	var beside sync.WaitGroup
-	if c.Relay != "" {
-		out, failed := s.messages(env.ctx, c.Relay, log)
-		if failed != nil {
-			return failed
-		}
-		defer func() { err = errors.Join(err, out.close()) }()
+	if out != nil {
 		beside.Go(func() {
 			if err := out.run(ctx); ctx.Err() == nil {
 				log.Error("no messages are sent until the next start", slog.Any("error", err))
