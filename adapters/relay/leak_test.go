@@ -144,7 +144,10 @@ func TestNothingLeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := vectors(t)
 		kinds := map[string]int{}
-		before := []eventschema.Record{all["client.registered"], all["client.labelled"], all["sharing.granted"], all["follow-up.asked"], all["code.rotated"]}
+		var before []eventschema.Record
+		for _, name := range []string{"client.registered", "client.labelled", "sharing.granted", "follow-up.asked", "code.rotated"} {
+			before = append(before, all[name])
+		}
 		for name, v := range all {
 			for _, life := range [][]eventschema.Record{before, append(slices.Clip(before), all["client.restricted"]), before[:2]} {
 				recs := append(slices.Clip(life), v)
@@ -168,8 +171,8 @@ func TestNothingLeaks(t *testing.T) {
 		clean := told(t, before...)[0]
 		for what, s := range hidden {
 			for _, m := range []taken{
-				{topic: clean.topic + s}, {topic: "x", id: s}, {payload: clean.payload + s}, {metadata: map[string]string{"x": s}}, {metadata: map[string]string{s: "x"}},
-				{payload: strings.ToUpper(s)},
+				{topic: clean.topic + s}, {topic: "x", id: s}, {payload: clean.payload + s}, {payload: strings.ToUpper(s)},
+				{metadata: map[string]string{"x": s}}, {metadata: map[string]string{s: "x"}},
 			} {
 				if leaks(m, hidden) == nil {
 					t.Errorf("%s goes unseen in %q", what, m)
@@ -177,8 +180,8 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		}
 		for _, what := range []string{
-			"client.registered.Subject as an id", "client.registered.Body.Handle as an id", "client.registered.Body.Code as hex", "client.registered.ID as an id",
-			"client.labelled.ID as hex", "code.rotated.Body.New as base64", "client.registered.Act.Actor as an id",
+			"client.registered.Subject as an id", "client.registered.Body.Handle as an id", "client.registered.Body.Code as hex",
+			"client.registered.ID as an id", "client.labelled.ID as hex", "code.rotated.Body.New as base64", "client.registered.Act.Actor as an id",
 		} {
 			if hidden[what] == "" {
 				t.Errorf("%s is not looked for", what)
@@ -218,8 +221,9 @@ var payloads = map[string]struct {
 	of    any
 	about string
 }{
-	"organisation.sharing.v1": {relay.Sharing{}, "What an organisation's overview shows of one of its clients has changed, from the start of the day in Europe/Oslo."},
-	"client.notice.v1":        {relay.Notice{}, "A client's app or page has something to show."},
+	"organisation.sharing.v1": {relay.Sharing{}, "What an organisation's overview shows of one of its clients has changed, " +
+		"from the start of the day in Europe/Oslo."},
+	"client.notice.v1": {relay.Notice{}, "A client's app or page has something to show."},
 }
 
 func schemaOf(name string) ([]byte, error) {

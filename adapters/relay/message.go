@@ -105,13 +105,13 @@ func (k Key) messageID(event domain.ID) string {
 	return domain.ID(id).String()
 }
 
-// A Message has its topic with it.
-type Message struct {
+// A letter is a message with its topic.
+type letter struct {
 	Topic string
 	*message.Message
 }
 
-func newMessage(topic, id, schema string, about Pseudonym, payload any) (*Message, error) {
+func newMessage(topic, id, schema string, about Pseudonym, payload any) (*letter, error) {
 	b, err := json.Marshal(payload)
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func newMessage(topic, id, schema string, about Pseudonym, payload any) (*Messag
 	m := message.NewMessage(id, b)
 	m.Metadata.Set(SchemaKey, schema)
 	m.Metadata.Set(PartitionKey, string(about))
-	return &Message{topic, m}, nil
+	return &letter{topic, m}, nil
 }
 
 var errMalformed = errors.New("the message is not a notice of a known kind and version")

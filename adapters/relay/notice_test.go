@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -202,6 +203,7 @@ func TestPoison(t *testing.T) {
 			t.Error(err)
 		}
 		tr.Close()
+		synctest.Wait() // the router's last words
 		var waits []time.Duration
 		for i := range tries[1:] {
 			waits = append(waits, tries[i+1].Sub(tries[i]))
@@ -229,16 +231,17 @@ func TestPoisonQueueAway(t *testing.T) {
 		b, m := newBook(), fromStart()
 		b.does(t, 1, registered(1, 1), journal.ContentSent{})
 		tr := relay.InProcess(quiet)
-		away := true
+		var away atomic.Bool
+		away.Store(true)
 		tr.Poison = &press{before: func() error {
-			if away {
+			if away.Load() {
 				return errors.New("away")
 			}
 			return nil
 		}}
 		var given int
 		router, err := relay.NewRouter(tr, notifier(func(context.Context, relay.Notice) error {
-			if away {
+			if away.Load() {
 				return errors.New("away")
 			}
 			given++
@@ -253,7 +256,7 @@ func TestPoisonQueueAway(t *testing.T) {
 			ended <- relay.Run(ctx, &relay.Relay{Store: b, Cursor: m, Publisher: tr.Publisher, Key: key("k")}, router)
 		}()
 		time.Sleep(20 * time.Second) // of the bubble: tried three times over
-		away = false
+		away.Store(false)
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		stop()

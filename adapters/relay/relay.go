@@ -129,7 +129,7 @@ func (r *Relay) resume(ctx context.Context) (ledger.Position, error) {
 }
 
 // publish returns when the publisher has taken the message; nil is none.
-func (r *Relay) publish(ctx context.Context, m *Message) error {
+func (r *Relay) publish(ctx context.Context, m *letter) error {
 	if m == nil {
 		return nil
 	}
@@ -171,7 +171,7 @@ func (r *Relay) until(ctx context.Context, try func() error) error {
 }
 
 // message makes what is told of a fact; nil where nothing is.
-func (r *Relay) message(ctx context.Context, f *eventschema.Fact) (*Message, error) {
+func (r *Relay) message(ctx context.Context, f *eventschema.Fact) (*letter, error) {
 	row, ok := byEvent[f.Name]
 	if !ok {
 		return nil, fmt.Errorf("%v has no row in the table of what is relayed to whom", f)
@@ -186,7 +186,7 @@ func (r *Relay) message(ctx context.Context, f *eventschema.Fact) (*Message, err
 }
 
 // sharing tells the organisation what its overview shows from this fact on, if that is another answer than before.
-func (r *Relay) sharing(ctx context.Context, f *eventschema.Fact) (*Message, error) {
+func (r *Relay) sharing(ctx context.Context, f *eventschema.Fact) (*letter, error) {
 	before, err := r.state(ctx, f.Subject, f.Version-1)
 	if err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (r *Relay) sharing(ctx context.Context, f *eventschema.Fact) (*Message, err
 }
 
 // notice tells the client that something waits, if it does so still.
-func (r *Relay) notice(ctx context.Context, k Kind, f *eventschema.Fact) (*Message, error) {
+func (r *Relay) notice(ctx context.Context, k Kind, f *eventschema.Fact) (*letter, error) {
 	now, err := r.state(ctx, f.Subject, math.MaxUint64)
 	if err != nil || !waits(k, now) {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,12 +100,15 @@ type taken struct {
 
 // press is a publisher that keeps what it takes, and fails when it is told to.
 type press struct {
+	mu     sync.Mutex
 	took   []taken
 	before func() error // asked before it takes a message
 	after  func() error // and after
 }
 
 func (p *press) Publish(topic string, messages ...*message.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, m := range messages {
 		if p.before != nil {
 			if err := p.before(); err != nil {
@@ -425,16 +429,21 @@ func TestBacksOff(t *testing.T) {
 		go func() { ended <- r.Run(ctx) }()
 		time.Sleep(3 * time.Minute) // of the bubble
 		synctest.Wait()
+		p.mu.Lock()
 		var waits []time.Duration
 		for i := range tries[5:] {
 			waits = append(waits, tries[5+i].Sub(tries[4+i]))
 		}
 		const ms = time.Millisecond
-		want := []time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 6400 * ms, 12800 * ms, 25600 * ms, 30000 * ms, 30000 * ms, 30000 * ms, 30000 * ms}
+		want := []time.Duration{
+			100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 6400 * ms, 12800 * ms, 25600 * ms,
+			30 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second,
+		}
 		if len(p.took) != 4 || !slices.Equal(waits, want) {
 			t.Errorf("took %d messages, tried after %v", len(p.took), waits)
 		}
 		down = false
+		p.mu.Unlock()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		stop()
@@ -466,7 +475,10 @@ func TestUnknownEventStops(t *testing.T) {
 // strange is an event of a later version of the program.
 func (b *book) strange(t *testing.T, who byte) eventschema.Record {
 	t.Helper()
-	f := eventschema.Fact{ID: id(0xee), Category: eventschema.ClientStream, Subject: id(who), Version: 1, Effective: b.now, Act: domain.Act{At: b.now}, Body: client.Declined{}}
+	f := eventschema.Fact{
+		ID: id(0xee), Category: eventschema.ClientStream, Subject: id(who), Version: 1, Effective: b.now,
+		Act: domain.Act{At: b.now}, Body: client.Declined{},
+	}
 	rec, err := eventschema.Today.Encode(&f, unsealed{})
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 type Transport struct {
 	Publisher  message.Publisher
 	Subscriber message.Subscriber // of NoticeTopic
-	Poison     message.Publisher // for notices that could not be given
+	Poison     message.Publisher  // for notices that could not be given
 	Close      func() error
 }
 

@@ -1,11 +1,12 @@
 // Package jetstream carries the relay's messages over NATS JetStream.
 //
-// Every topic is a subject: notices have one, each organisation has one, and the server's permissions can give an organisation leave to read
-// its own alone. A subject keeps its order, and the consumer of notices is given one message at a time, so that one which comes again comes
-// before the next. Each message has its UUID as Nats-Msg-Id: what is published twice within Duplicates is kept once.
+// Every topic is a subject: notices have one, each organisation has one, and the server's permissions can give an organisation leave to
+// read its own alone. A subject keeps its order, and the consumer of notices is given one message at a time, so that one which comes again
+// comes before the next. Each message has its UUID as Nats-Msg-Id: what is published twice within Duplicates is kept once.
 //
-// All subjects are in one stream, StreamName. Where it is missing it is made: on disk, and each message is forgotten after Kept, as long as a
-// backup of the ledger can be restored. A receiver that was away for longer asks the overview. A stream that is there is used as it is.
+// All subjects are in one stream, StreamName. Where it is missing it is made: on disk, and each message is forgotten after Kept, as long
+// as a backup of the ledger can be restored. A receiver that was away for longer asks the overview. A stream that is there is used as it
+// is.
 package jetstream
 
 import (

@@ -1,6 +1,6 @@
 // Package postgres carries the relay's messages over PostgreSQL: a table for each topic, made at its first message, in the schema that the
-// connection finds first. A row is deleted when its receiver has answered yes, so a topic has one receiver, who gets one message at a time.
-// A message that was published twice is there twice.
+// connection finds first. A row is deleted when its receiver has answered yes, so a topic has one receiver, who gets one message at a
+// time. A message that was published twice is there twice.
 //
 // What nobody reads stays: whoever takes an organisation's receiver out of service drops its table.
 package postgres
@@ -56,15 +56,16 @@ func open(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (relay.Tran
 		return relay.Transport{}, errors.New("connecting to PostgreSQL: no server answers there, or it does not let us in")
 	}
 	queue := sql.PostgreSQLQueueSchema{GenerateMessagesTableName: table, SubscribeBatchSize: 1}
-	publisher, err := sql.NewPublisher(sql.BeginnerFromPgx(pool), sql.PublisherConfig{SchemaAdapter: queue, AutoInitializeSchema: true}, relay.Logger(log))
+	db, logger := sql.BeginnerFromPgx(pool), relay.Logger(log)
+	publisher, err := sql.NewPublisher(db, sql.PublisherConfig{SchemaAdapter: queue, AutoInitializeSchema: true}, logger)
 	if err != nil {
 		return relay.Transport{}, fmt.Errorf("publishing over PostgreSQL: %w", err)
 	}
 	deadline := answerIn
-	subscriber, err := sql.NewSubscriber(sql.BeginnerFromPgx(pool), sql.SubscriberConfig{
+	subscriber, err := sql.NewSubscriber(db, sql.SubscriberConfig{
 		SchemaAdapter: queue, OffsetsAdapter: sql.PostgreSQLQueueOffsetsAdapter{DeleteOnAck: true, GenerateMessagesTableName: table},
 		AckDeadline: &deadline, PollInterval: pollEvery, ResendInterval: pollEvery, InitializeSchema: true,
-	}, relay.Logger(log))
+	}, logger)
 	if err != nil {
 		return relay.Transport{}, fmt.Errorf("subscribing over PostgreSQL: %w", err)
 	}
