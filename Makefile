@@ -37,8 +37,8 @@ plain: # what is pure, and whole commands: what these do at once runs under the 
 browser: # what waits for Chromium more than for a core
 	$(GO) test -timeout 12m -run 'InABrowser|ForEverybody' ./cmd/samtykke
 
-golden: ## write missing event vectors and schemas, and the event × view matrix
-	$(GO) test ./eventschema ./projections -golden
+golden: ## write missing event vectors, schemas of events and messages, and the event × view matrix
+	$(GO) test ./eventschema ./projections ./adapters/relay -golden
 
 fuzz: ## fuzz the decoders and recovery, a minute each
 	$(GO) test ./eventschema -fuzz FuzzDecode -fuzztime 1m

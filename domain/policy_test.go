@@ -53,6 +53,11 @@ adapters/postgres/postgrestest
 adapters/proof             adapters/disk adapters/ledger eventschema
 adapters/endings           adapters/disk adapters/filestore adapters/keyring adapters/ledger eventschema domain domain/...
 
+adapters/relay           adapters/disk adapters/ledger eventschema domain domain/client
+adapters/relay/relaytest adapters/relay
+adapters/relay/jetstream adapters/relay
+adapters/relay/postgres  adapters/relay
+
 adapters/views  adapters/disk adapters/keyring adapters/ledger projections eventschema domain domain/...
 adapters/releases adapters/disk adapters/proof domain/statistics domain/disclosure
 adapters/evidence projections eventschema domain domain/...

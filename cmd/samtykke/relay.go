@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+
+	"samtykke/adapters/disk"
+	"samtykke/adapters/relay"
+	"samtykke/adapters/relay/jetstream"
+	"samtykke/adapters/relay/postgres"
+	"samtykke/adapters/signin"
+)
+
+// Of the relay, in a data directory.
+const (
+	relayDir = "relay"          // how far it has come; if it is lost, the relay begins at the ledger's end
+	relayKey = "keys/relay.key" // turns ids into pseudonyms; if it is lost, receivers know nobody again
+)
+
+// noticesKept is for how many clients the newest notices wait in memory.
+const noticesKept = 100_000
+
+// outgoing is the relay to where an option says, with its notices.
+type outgoing struct {
+	board *relay.Board
+	key   relay.Key
+	run   func(context.Context) error // until its context ends
+	close func() error                // afterwards
+}
+
+// messages opens the relay.
+func (s *system) messages(ctx context.Context, where string, log *slog.Logger) (*outgoing, error) {
+	cursor := relay.FileCursor{Disk: disk.Sub(s.disk, relayDir)}
+	if err := s.relayKeyIsThere(ctx, cursor); err != nil {
+		return nil, err
+	}
+	hash, err := signin.LoadHashKey(s.disk, relayKey, s.secrets)
+	if err != nil {
+		return nil, err
+	}
+	board, err := relay.NewBoard(noticesKept)
+	if err != nil {
+		return nil, err
+	}
+	t, err := transport(ctx, where, log)
+	if err != nil {
+		return nil, err
+	}
+	notices, err := relay.NewRouter(t, board, nil, log)
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	r := &relay.Relay{
+		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"),
+		Failed: func(err error) { log.Warn("a message waits to be sent", slog.String("error", err.Error())) },
+	}
+	return &outgoing{board, r.Key, func(ctx context.Context) error { return relay.Run(ctx, r, notices) }, t.Close}, nil
+}
+
+// transport is the one that the option names.
+func transport(ctx context.Context, where string, log *slog.Logger) (relay.Transport, error) {
+	switch scheme, _, _ := strings.Cut(where, ":"); scheme {
+	case "in-process":
+		return relay.InProcess(log), nil
+	case "nats", "tls":
+		return jetstream.Open(where, log)
+	case "postgres", "postgresql":
+		return postgres.Open(ctx, where, log)
+	}
+	return relay.Transport{}, usage("--relay is in-process, or an address that begins with nats:// or postgres://")
+}
+
+// relayKeyIsThere refuses a relay that has sent messages and whose key was lost: with a new one, every client would be somebody else.
+func (s *system) relayKeyIsThere(ctx context.Context, cursor relay.Cursor) error {
+	if _, known, err := cursor.Load(ctx); err != nil || !known {
+		return err
+	}
+	f, err := s.disk.OpenRead(relayKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is missing: without it every client would be somebody else to whoever receives messages; put it back from its copy", relayKey)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}

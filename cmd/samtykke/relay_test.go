@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	mrand "math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"samtykke/adapters/disk"
+	"samtykke/adapters/disk/simdisk"
+	"samtykke/adapters/relay"
+	"samtykke/domain"
+	"samtykke/domain/client"
+)
+
+// The assembled relay over a lived-in ledger: what waits for each client is what its state says, and the next start goes on from there.
+func TestRelayOverALivedInLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		on, start := simdisk.New(mrand.NewPCG(1, 1)), domain.MustDate("2025-01-20")
+		life := &demo{random: mrand.New(mrand.NewPCG(3, 0)), now: start.Start(), clients: 12, weeks: 24}
+		w := tamperWorld(on)
+		w.clock, w.random = func() time.Time { return life.now }, newRandom(3)
+		var err error
+		if life.sys, err = w.open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer life.sys.close()
+		life.sys.desk.Door.AtOnce = 1
+		if err := life.live(t.Context(), start, func(uint64, uint64) {}); err != nil {
+			t.Fatal(err)
+		}
+		if err := life.sys.keeper.CatchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		cursor := relay.FileCursor{Disk: disk.Sub(on, relayDir)}
+		if err := cursor.Save(t.Context(), relay.Place{}); err != nil { // as if it had been there from the beginning
+			t.Fatal(err)
+		}
+		if _, err := life.sys.messages(t.Context(), "in-process", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), relayKey) {
+			t.Errorf("a relay that has a cursor and no key: %v", err)
+		}
+		if err := on.Remove(relayDir + "/cursor"); err != nil {
+			t.Fatal(err)
+		}
+		first := serveMessages(t, life.sys) // begins at the end
+		if err := cursor.Save(t.Context(), relay.Place{}); err != nil {
+			t.Fatal(err)
+		}
+		second, third := serveMessages(t, life.sys), serveMessages(t, life.sys)
+		asked := 0
+		for _, c := range life.cohort {
+			v, known := life.sys.keeper.Caseload.Get(c.id)
+			if !known {
+				t.Fatal("a client of the cohort is not in the caseload")
+			}
+			s := v.State
+			waits := slices.Contains(second.board.Waiting(second.key.Recipient(c.id)), relay.QuestionWaits)
+			if want := s.Status == client.Shared && s.Asked && !s.Restricted && !s.Deactivated; waits != want {
+				t.Errorf("a question waits: %v, by the client's state %+v: %v", waits, s, want)
+			} else if waits {
+				asked++
+			}
+			if again := append(first.board.Waiting(first.key.Recipient(c.id)), third.board.Waiting(third.key.Recipient(c.id))...); again != nil {
+				t.Errorf("with nothing new, this is told: %v", again)
+			}
+		}
+		if asked == 0 {
+			t.Error("nobody was asked: the life is too short to show anything")
+		}
+		if p, known, err := cursor.Load(t.Context()); err != nil || !known || p.Position == 0 {
+			t.Errorf("the cursor is at %v %v %v", p.Position, known, err)
+		}
+	})
+}
+
+// serveMessages runs the relay until it has nothing left to do.
+func serveMessages(t *testing.T, s *system) *outgoing {
+	t.Helper()
+	out, err := s.messages(t.Context(), "in-process", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- out.run(ctx) }()
+	synctest.Wait()
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := out.close(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestRelayIsToldWhere(t *testing.T) {
+	for _, where := range []string{"http://x", "in-procession", "nats"} {
+		if _, err := transport(t.Context(), where, slog.New(slog.DiscardHandler)); err == nil {
+			t.Errorf("messages go to %q", where)
+		}
+	}
+}
