@@ -28,10 +28,11 @@ test: ## everything that is checked
 slow := TestCommandLine|TestBench
 
 race: # all but what takes a browser, and what has no use for the race detector; what takes longest first
-	$(GO) test -race -tags mutants -timeout 12m -skip '$(slow)' ./cmd/... ./adapters/... ./eventschema ./projections
+	$(GO) test -race -tags mutants -timeout 12m -skip '$(slow)' \
+		$$($(GO) list ./cmd/... ./adapters/... ./eventschema ./projections | grep -v '/relay/')
 
-plain: # what is pure, and whole commands: what these do at once runs under the race detector elsewhere
-	$(GO) test ./domain/...
+plain: # what is pure, what mostly waits for a server, and whole commands: what these do at once runs under the race detector elsewhere
+	$(GO) test ./domain/... ./adapters/esdb ./adapters/relay/...
 	$(GO) test -tags mutants -timeout 12m -run '$(slow)' ./cmd/samtykke
 
 browser: # what waits for Chromium more than for a core
