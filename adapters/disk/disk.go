@@ -48,5 +48,24 @@ type File interface {
 	Sync() error
 }
 
+// ReadFile reads a whole file. A missing one is an error that matches fs.ErrNotExist.
+func ReadFile(d Disk, name string) ([]byte, error) {
+	f, err := d.OpenRead(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, size)
+	n, err := f.ReadAt(b, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return b[:n], err
+}
+
 // ErrLocked says that another process, or another store of this one, works on the same folder.
 var ErrLocked = errors.New("in use by another process")

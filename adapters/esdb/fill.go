@@ -10,11 +10,7 @@ import (
 
 // Fill implements ledger.Filler: append after append, since the server takes one stream at a time.
 func (s *Store) Fill(ctx context.Context, records ...eventschema.Record) error {
-	head, err := s.Head(ctx)
-	if err != nil {
-		return err
-	}
-	if err := ledger.Fits(head, records); err != nil {
+	if _, err := ledger.Fits(ctx, s, records); err != nil {
 		return err
 	}
 	for _, run := range ledger.Runs(records) {

@@ -3,7 +3,6 @@ package esdb
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"io/fs"
 
 	"github.com/cespare/xxhash/v2"
@@ -83,20 +82,11 @@ func (n *numbers) hold() bool {
 
 // loadNumbers gives the numbers kept on the disk, nil if there are none that hold.
 func loadNumbers(d disk.Disk, ledgerName string) (*numbers, error) {
-	f, err := d.OpenRead(numbersName)
+	b, err := disk.ReadFile(d, numbersName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, size)
-	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	n, ok := decodeNumbers(b, ledgerName)

@@ -213,11 +213,8 @@ func ended(cause error) error {
 
 // Fill implements ledger.Filler.
 func (s *Store) Fill(ctx context.Context, records ...eventschema.Record) error {
-	head, err := s.Head(ctx)
+	_, err := ledger.Fits(ctx, s, records)
 	if err != nil {
-		return err
-	}
-	if err := ledger.Fits(head, records); err != nil {
 		return err
 	}
 	runs := ledger.Runs(records)

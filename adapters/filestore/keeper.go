@@ -3,7 +3,6 @@ package filestore
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 
@@ -112,24 +111,6 @@ func writeFile(d disk.Disk, name string, b []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// readFile reads a whole file; a missing one is an error that matches fs.ErrNotExist.
-func readFile(d disk.Disk, name string) ([]byte, error) {
-	f, err := d.OpenRead(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, size)
-	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return b, nil
-}
-
 func (m mark) encode(kind string, id uint64) []byte {
 	b := append(make([]byte, 8), kind...)
 	for _, v := range []uint64{format, id, m.end, m.last, m.position, m.sum} {
@@ -224,7 +205,7 @@ func decodeIndex(b []byte, id uint64) (x *index, what string) {
 
 // readCheckpoint gives the checkpoint of the log id, the zero mark if none was ever written.
 func readCheckpoint(d disk.Disk, id uint64) (mark, error) {
-	b, err := readFile(d, checkpointName)
+	b, err := disk.ReadFile(d, checkpointName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return mark{}, nil
 	}
@@ -261,7 +242,7 @@ func (x *index) fits(id uint64, segments []*segment) (bool, error) {
 
 // readIndex gives the index file's content if it fits the segments, otherwise why not.
 func readIndex(d disk.Disk, id uint64, segments []*segment) (x *index, what string, err error) {
-	b, err := readFile(d, indexName)
+	b, err := disk.ReadFile(d, indexName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "there is no index file", nil
 	}

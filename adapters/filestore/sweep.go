@@ -299,7 +299,7 @@ func wipe(d disk.Disk, name string) error {
 // resume takes up the slice that an interruption left noted, before anything is read of the log: a writer finishes it, a
 // reader shows it as done. It gives the number of records.
 func (s *Store) resume(readOnly bool) (int, error) {
-	b, err := readFile(s.disk, noteName)
+	b, err := disk.ReadFile(s.disk, noteName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

@@ -107,12 +107,15 @@ func Runs(records []eventschema.Record) (runs [][]eventschema.Record) {
 	return runs
 }
 
-// Fits tells that records stand directly behind a head, in order. The error matches ErrRefused.
-func Fits(head Position, records []eventschema.Record) error {
+// Fits tells that records stand directly behind a store's head, which it gives, in order. Otherwise the error matches ErrRefused.
+func Fits(ctx context.Context, s Store, records []eventschema.Record) (head Position, err error) {
+	if head, err = s.Head(ctx); err != nil {
+		return 0, err
+	}
 	for i, r := range records {
 		if r.Position != head+uint64(i)+1 {
-			return fmt.Errorf("a record of position %d cannot stand at %d: %w", r.Position, head+uint64(i)+1, ErrRefused)
+			return 0, fmt.Errorf("a record of position %d cannot stand at %d: %w", r.Position, head+uint64(i)+1, ErrRefused)
 		}
 	}
-	return nil
+	return head, nil
 }

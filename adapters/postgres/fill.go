@@ -15,11 +15,8 @@ import (
 
 // Fill implements ledger.Filler: all records in one transaction.
 func (s *Store) Fill(ctx context.Context, records ...eventschema.Record) error {
-	head, err := s.Head(ctx)
+	head, err := ledger.Fits(ctx, s, records)
 	if err != nil {
-		return err
-	}
-	if err := ledger.Fits(head, records); err != nil {
 		return err
 	}
 	for _, run := range ledger.Runs(records) {

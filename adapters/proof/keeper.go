@@ -103,7 +103,7 @@ func (k *Keeper) load(ctx context.Context) error {
 
 // show puts the file checkpoint right. If it is ahead of what was kept, something was removed.
 func (k *Keeper) show(newest *Checkpoint) error {
-	b, err := readFile(k.folder.disk, newestName)
+	b, err := disk.ReadFile(k.folder.disk, newestName)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -38,7 +38,7 @@ func (k Key) Verifier() string { return k.public }
 // in at most MaxOrigin bytes without spaces and plus signs; it must be that of the file, if there is one. An empty origin is
 // the file's, and of a new log samtykke/ with a random number. One process may call it at a time.
 func LoadKey(d disk.Disk, name, origin string, random io.Reader) (Key, error) {
-	b, err := readFile(d, name)
+	b, err := disk.ReadFile(d, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		b, err = makeKey(d, name, origin, random)
 	}
@@ -64,13 +64,13 @@ func LoadKey(d disk.Disk, name, origin string, random io.Reader) (Key, error) {
 // ReadKey reads what LoadKey made, and changes nothing: the file of the key, and beside it that of its verifier string, which must
 // be its own.
 func ReadKey(d disk.Disk, name string) (Key, error) {
-	b, err := readFile(d, name)
+	b, err := disk.ReadFile(d, name)
 	var k Key
 	if err == nil {
 		k, err = parseKey(strings.TrimSuffix(string(b), "\n"))
 	}
 	if err == nil {
-		b, err = readFile(d, publicName(name))
+		b, err = disk.ReadFile(d, publicName(name))
 	}
 	if err == nil && string(b) != k.public+"\n" {
 		err = fmt.Errorf("%s is not that of the key", publicName(name))
@@ -134,7 +134,7 @@ func parseKey(secret string) (Key, error) {
 // publish writes the verifier string, where it does not stand already.
 func (k Key) publish(d disk.Disk, name string) error {
 	b := []byte(k.public + "\n")
-	if there, err := readFile(d, name); err == nil && bytes.Equal(there, b) {
+	if there, err := disk.ReadFile(d, name); err == nil && bytes.Equal(there, b) {
 		return nil
 	}
 	if err := replace(d, name+".new", b); err != nil {

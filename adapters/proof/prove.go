@@ -97,7 +97,7 @@ func (k *Keeper) Prove(ctx context.Context, position uint64) ([]byte, error) {
 // Newest gives the newest checkpoint from the files alone, which a Keeper may have open. If nothing was signed yet, the error matches
 // fs.ErrNotExist; if it was not signed with the key that belongs to the verifier string, ErrInvalid.
 func Newest(d disk.Disk, verifier string) (Checkpoint, error) {
-	b, err := readFile(d, newestName)
+	b, err := disk.ReadFile(d, newestName)
 	if err != nil {
 		return Checkpoint{}, err
 	}

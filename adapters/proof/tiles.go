@@ -3,7 +3,6 @@ package proof
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -95,24 +94,6 @@ func (f folder) putAll(tiles []tlog.Tile, data func(tlog.Tile) []byte) (err erro
 	return nil
 }
 
-func readFile(d disk.Disk, name string) ([]byte, error) {
-	file, err := d.OpenRead(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	size, err := file.Size()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, size)
-	n, err := file.ReadAt(b, 0)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return b[:n], err
-}
-
 // together is how many tiles are written before the first of them is synced: what one sync makes a file system write down of new
 // files then serves them all.
 const together = 64
@@ -167,12 +148,12 @@ func (f folder) dropOutgrown(from, to int64) error {
 // error is a *Problem.
 func (f folder) read(t tlog.Tile) ([]byte, error) {
 	name := tilePath(t)
-	b, err := readFile(f.disk, name)
+	b, err := disk.ReadFile(f.disk, name)
 	want := t.W
 	if errors.Is(err, fs.ErrNotExist) && t.W < width {
 		t.W, want = width, width
 		name = tilePath(t)
-		b, err = readFile(f.disk, name)
+		b, err = disk.ReadFile(f.disk, name)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -58,7 +58,7 @@ func Verify(ctx context.Context, store ledger.Store, d disk.Disk, verifier strin
 	}
 	x := &exam{folder: folder{d}, told: map[string]int{}}
 	// In this order a Keeper beside can only add what the next one covers.
-	shown, err := readFile(d, newestName)
+	shown, err := disk.ReadFile(d, newestName)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Report{}, err
 	}
@@ -301,7 +301,7 @@ func (x *exam) tile(t tlog.Tile, want []byte) {
 		}
 		narrow := t
 		narrow.W = w
-		got, err := readFile(x.folder.disk, tilePath(narrow))
+		got, err := disk.ReadFile(x.folder.disk, tilePath(narrow))
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // a Keeper has removed it since
 		case err != nil:

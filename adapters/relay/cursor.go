@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"samtykke/adapters/disk"
@@ -41,21 +40,17 @@ var errDamaged = errors.New("the relay's cursor is damaged: put it back from its
 
 // Load implements Cursor.
 func (c FileCursor) Load(context.Context) (p Place, known bool, err error) {
-	f, err := c.Disk.OpenRead(cursorFile)
+	b, err := disk.ReadFile(c.Disk, cursorFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Place{}, false, nil
 	}
 	if err != nil {
 		return Place{}, false, err
 	}
-	defer f.Close()
-	b := make([]byte, placeSize+sha256.Size+1)
-	n, err := f.ReadAt(b, 0)
-	if err != nil && err != io.EOF {
-		return Place{}, false, err
+	if len(b) != placeSize+sha256.Size {
+		return Place{}, false, errDamaged
 	}
-	sum := sha256.Sum256(b[:placeSize])
-	if n != len(b)-1 || !bytes.Equal(sum[:], b[placeSize:n]) {
+	if sum := sha256.Sum256(b[:placeSize]); !bytes.Equal(sum[:], b[placeSize:]) {
 		return Place{}, false, errDamaged
 	}
 	return Place{binary.BigEndian.Uint64(b), [sha256.Size]byte(b[8:placeSize])}, true, nil

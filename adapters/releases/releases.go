@@ -29,7 +29,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"samtykke/adapters/disk"
 	"samtykke/domain/statistics"
@@ -43,9 +42,6 @@ const (
 	ManifestFile = "manifest.json"
 	CodebookFile = "codebook.json"
 )
-
-// longest is more than any file has bytes.
-const longest = 256 << 20
 
 // ErrChanged says that a file is not what was released.
 var ErrChanged = errors.New("the file is not the one that was released")
@@ -134,19 +130,10 @@ func (s Shelf) write(name string, b []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-func (s Shelf) read(name string) ([]byte, error) {
-	f, err := s.Disk.OpenRead(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.NewSectionReader(f, 0, longest))
-}
-
 // Read gives a release that the ledger has. A file that is not what was released is ErrChanged.
 func (s Shelf) Read(r statistics.Released) (statistics.Release, error) {
 	var whole statistics.Release
-	b, err := s.read(name(r, releaseFile))
+	b, err := disk.ReadFile(s.Disk, name(r, releaseFile))
 	if err != nil {
 		return whole, fmt.Errorf("the release of %s: %w", r.Period, err)
 	}
@@ -163,7 +150,7 @@ func (s Shelf) Previous(r statistics.Released) (statistics.Previous, error) {
 		return statistics.Previous{}, err
 	}
 	var risk statistics.Risk
-	b, err := s.read(name(r, riskFile))
+	b, err := disk.ReadFile(s.Disk, name(r, riskFile))
 	if err == nil {
 		err = json.Unmarshal(b, &risk)
 	}
@@ -175,7 +162,7 @@ func (s Shelf) Previous(r statistics.Released) (statistics.Previous, error) {
 
 // Finish writes the manifest of a release whose event is proved, and gives it. To finish again changes nothing that counts.
 func (s Shelf) Finish(r statistics.Released, proof []byte) ([]byte, error) {
-	b, err := s.read(name(r, given+statementFile))
+	b, err := disk.ReadFile(s.Disk, name(r, given+statementFile))
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +189,7 @@ func (s Shelf) Finish(r statistics.Released, proof []byte) ([]byte, error) {
 
 // Package gives the files that go out, the manifest among them once the release was finished, by name. Each is what was released.
 func (s Shelf) Package(r statistics.Released) (map[string][]byte, error) {
-	b, err := s.read(name(r, given+ManifestFile))
+	b, err := disk.ReadFile(s.Disk, name(r, given+ManifestFile))
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +202,7 @@ func (s Shelf) Package(r statistics.Released) (map[string][]byte, error) {
 	}
 	files := map[string][]byte{ManifestFile: b}
 	for _, f := range m.Statement.Files {
-		if files[f.Name], err = s.read(name(r, given+f.Name)); err != nil {
+		if files[f.Name], err = disk.ReadFile(s.Disk, name(r, given+f.Name)); err != nil {
 			return nil, err
 		}
 	}

@@ -50,26 +50,14 @@ func LoadHashKey(d disk.Disk, name string, random io.Reader) (HashKey, error) {
 var errNoHashKey = errors.New("the file does not hold the 32 random bytes of a key")
 
 func readHashKey(d disk.Disk, name string) (*[hashKeySize]byte, error) {
-	f, err := d.OpenRead(name)
+	b, err := disk.ReadFile(d, name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	if size != hashKeySize {
+	if len(b) != hashKeySize || bytes.Count(b, b[:1]) == hashKeySize { // 32 times the same byte: a file that was never really written
 		return nil, errNoHashKey
 	}
-	key := new([hashKeySize]byte)
-	if _, err := f.ReadAt(key[:], 0); err != nil && err != io.EOF {
-		return nil, err
-	}
-	if bytes.Count(key[:], key[:1]) == hashKeySize {
-		return nil, errNoHashKey // 32 times the same byte: a file that was never really written
-	}
-	return key, nil
+	return (*[hashKeySize]byte)(b), nil
 }
 
 // makeHashKey writes the key under another name first, so that a file of the final name is always whole.

@@ -86,20 +86,11 @@ type decoder struct {
 var errShort = errors.New("the snapshot of the views is cut short")
 
 func readSnapshot(d disk.Disk) (*decoder, error) {
-	f, err := d.Open(snapshotName, false)
+	b, err := disk.ReadFile(d, snapshotName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoSnapshot
 	}
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, size)
-	if _, err := f.ReadAt(b, 0); err != nil && size > 0 {
 		return nil, err
 	}
 	n := len(b) - 8

@@ -149,11 +149,11 @@ func removePartial(dir string) error {
 // checkpoint, which claims no more than is durable, the checkpoints up to that one, and the wrapped keys of clients and others, in
 // this order, so that no event is without its key; and what was released of the statistics. Then it checks the copy.
 func copyData(ctx context.Context, from, to disk.Disk) (b backup, err error) {
-	verifier, err := readSmall(from, verifierFile)
+	verifier, err := disk.ReadFile(from, verifierFile)
 	if err != nil {
 		return backup{}, err
 	}
-	signed, err := readSmall(from, proofDir+"/checkpoint")
+	signed, err := disk.ReadFile(from, proofDir+"/checkpoint")
 	if errors.Is(err, fs.ErrNotExist) {
 		return backup{}, errNothing
 	}
@@ -334,12 +334,12 @@ func eachKey(keys disk.Disk, do func(name string) error) error {
 
 // escrowFile copies one key, where it is not there yet. One that differs is of another ledger, and is never written over.
 func escrowFile(keys, to disk.Disk, name string) error {
-	b, err := readSmall(keys, name)
+	b, err := disk.ReadFile(keys, name)
 	if err != nil {
 		return err
 	}
 	defer clear(b)
-	there, err := readSmall(to, name)
+	there, err := disk.ReadFile(to, name)
 	if err == nil && !bytes.Equal(there, b) {
 		return usage("the keys' second place holds another %s, of another ledger or another life of this one: choose an empty folder", name)
 	}
@@ -405,16 +405,6 @@ func sumOf(d disk.Disk, name string) (sum [sha256.Size]byte, err error) {
 		_, err = io.Copy(h, io.NewSectionReader(f, 0, size))
 	}
 	return [sha256.Size]byte(h.Sum(nil)), err
-}
-
-// readSmall reads a file of at most 64 KiB.
-func readSmall(d disk.Disk, name string) ([]byte, error) {
-	f, err := d.OpenRead(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.NewSectionReader(f, 0, 1<<16))
 }
 
 // A place is a folder, by the flag that named it.

@@ -49,7 +49,7 @@ func isVerifier(s string) bool {
 
 // verifier is the public half of the key for checkpoints, as it lies beside it.
 func (w world) verifier() (string, error) {
-	b, err := readSmall(w.disk, verifierFile)
+	b, err := disk.ReadFile(w.disk, verifierFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", usage("there is no %s: give the log's verifier with --key", verifierFile)
 	}

@@ -233,7 +233,7 @@ func (w world) restoreLedger(ctx context.Context, from disk.Disk) (ledger.Positi
 	if _, err := copyFile(from, w.disk, proofDir+"/checkpoints"); err != nil {
 		return 0, fmt.Errorf("copying the checkpoints: %w", err)
 	}
-	verifier, err := readSmall(w.disk, verifierFile)
+	verifier, err := disk.ReadFile(w.disk, verifierFile)
 	if err != nil {
 		return 0, err
 	}

@@ -49,10 +49,7 @@ func (m *memory) Append(ctx context.Context, stream string, after uint64, record
 }
 
 func (m *memory) Fill(ctx context.Context, records ...eventschema.Record) error {
-	head, err := m.Head(ctx)
-	if err == nil {
-		err = ledger.Fits(head, records)
-	}
+	_, err := ledger.Fits(ctx, m, records)
 	for _, run := range ledger.Runs(records) {
 		if err == nil {
 			_, err = m.Append(ctx, run[0].Stream, run[0].Version-1, run...)
