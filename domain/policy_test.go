@@ -41,13 +41,14 @@ adapters/disk/simdisk adapters/disk
 adapters/keyring             adapters/disk domain
 adapters/keyring/keyringtest adapters/keyring domain
 adapters/signin              adapters/disk domain
+adapters/signin/signintest   adapters/signin domain
 
 adapters/ledger            adapters/keyring eventschema domain
 adapters/ledger/ledgertest adapters/ledger adapters/keyring eventschema domain domain/...
 adapters/esdb              adapters/disk adapters/ledger eventschema domain
 adapters/esdb/esdbtest
 adapters/filestore         adapters/disk adapters/ledger eventschema domain
-adapters/postgres          adapters/keyring adapters/ledger eventschema domain
+adapters/postgres          adapters/keyring adapters/ledger adapters/signin eventschema domain
 adapters/postgres/postgrestest
 adapters/proof             adapters/disk adapters/ledger eventschema
 adapters/endings           adapters/disk adapters/filestore adapters/keyring adapters/ledger eventschema domain domain/...
