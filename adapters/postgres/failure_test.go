@@ -30,6 +30,7 @@ type proxy struct {
 	mu    sync.Mutex
 	fates []fate // of the next appends to pass, one each
 	shut  bool   // no new connections
+	muted bool   // nothing that is sent to the server gets there, and no connection ends
 	open  map[net.Conn]bool
 }
 
@@ -40,6 +41,7 @@ const (
 	cutAfter       // the server has the append, and its answer goes nowhere
 	cutBefore      // the server never gets it
 	shutAfter      // as cutAfter, and from then on nobody gets through
+	swallow        // the server never gets it, and nobody is told
 )
 
 // boundAppend is what stands in the message that executes the writer's statement.
@@ -84,6 +86,13 @@ func (p *proxy) cut() {
 	}
 }
 
+// mute has connections stay open and lead nowhere.
+func (p *proxy) mute() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.muted = true
+}
+
 func (p *proxy) serve(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("unix", p.to)
@@ -109,10 +118,10 @@ func (p *proxy) serve(client net.Conn) {
 		if what == cutAfter || what == shutAfter {
 			client.Close()
 		}
-		if what != cutBefore {
+		if what != cutBefore && what != swallow {
 			server.Write(buf[:n])
 		}
-		if what != pass {
+		if what != pass && what != swallow {
 			return
 		}
 	}
@@ -121,6 +130,9 @@ func (p *proxy) serve(client net.Conn) {
 func (p *proxy) fate(sent []byte) fate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.muted {
+		return swallow
+	}
 	if len(p.fates) == 0 || !bytes.Contains(sent, boundAppend) {
 		return pass
 	}
