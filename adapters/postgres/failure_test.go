@@ -30,7 +30,7 @@ type proxy struct {
 	mu    sync.Mutex
 	fates []fate // of the next appends to pass, one each
 	shut  bool   // no new connections
-	muted bool   // nothing that is sent to the server gets there, and no connection ends
+	muted bool   // nothing that is sent to the server gets there, and it is not told when the client is gone
 	open  map[net.Conn]bool
 }
 
@@ -86,7 +86,7 @@ func (p *proxy) cut() {
 	}
 }
 
-// mute has connections stay open and lead nowhere.
+// mute has connections stay open at the server, and lead nowhere.
 func (p *proxy) mute() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,7 +104,9 @@ func (p *proxy) serve(client net.Conn) {
 		return
 	}
 	defer server.Close()
+	gone := make(chan struct{})
 	go func() {
+		defer close(gone)
 		io.Copy(client, server)
 		client.Close()
 	}()
@@ -112,6 +114,9 @@ func (p *proxy) serve(client net.Conn) {
 	for {
 		n, err := client.Read(buf)
 		if err != nil {
+			if p.fate(nil) == swallow {
+				<-gone
+			}
 			return
 		}
 		what := p.fate(buf[:n])

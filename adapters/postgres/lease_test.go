@@ -199,12 +199,13 @@ func TestLeaseStops(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	l := mustShare(t, dsn, postgres.SharedOptions{}).Lease("clock", term)
 	ctx, stop := context.WithCancel(t.Context())
+	errTidy := errors.New("tidy")
 	began, tidied, ended := make(chan context.Context), make(chan bool), make(chan error, 1)
 	go func() {
 		ended <- l.Run(ctx, func(ctx context.Context) error {
 			began <- ctx
 			<-tidied
-			return ctx.Err()
+			return errTidy
 		})
 	}()
 	held := before(t, began, "it has the lease")
@@ -214,8 +215,8 @@ func TestLeaseStops(t *testing.T) {
 		t.Errorf("%s locks while the function tidies up, expected 1", n)
 	}
 	close(tidied)
-	if err := before(t, ended, "Run returns"); !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	if err := before(t, ended, "Run returns"); !errors.Is(err, errTidy) {
+		t.Errorf("%v, expected what the function gave", err)
 	}
 	again := make(chan turn)
 	work(t, "another", dsn, term, again)
