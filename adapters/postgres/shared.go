@@ -16,8 +16,9 @@ import (
 type SharedOptions struct {
 	// Schema is the schema that holds what is shared, "samtykke_shared" if empty. It is neither the ledger's nor the keys'.
 	Schema string
-	// Sessions is how many sessions there are at most, signin.MaxSessions if 0. All instances should say the same.
-	Sessions int
+	// Sessions is how many sessions there are at most, signin.MaxSessions if 0; all instances should say the same. Where there are
+	// several, each may for a while add up to a sixteenth more.
+	Sessions int64
 	// Patience is how long a request waits for the server, 5 seconds if 0. After that it fails.
 	Patience time.Duration
 	// Unsafe takes a server that may lose what it has promised. It is for tests.
@@ -49,6 +50,7 @@ type Shared struct {
 	opts   SharedOptions
 	pool   *pgxpool.Pool
 	closed atomic.Bool
+	room   atomic.Int64 // for how many more sessions there is room without counting all
 }
 
 // OpenShared opens what is shared in the database that the connection string names, and makes it if there is none. The errors are

@@ -33,7 +33,7 @@ func TestSessions(t *testing.T) {
 	signintest.TestSessions(t, func(t *testing.T, most int) signintest.SessionPlace {
 		dsn := postgrestest.Database(t)
 		return func(t *testing.T) signin.SessionTable {
-			return mustShare(t, dsn, postgres.SharedOptions{Sessions: most}).Sessions()
+			return mustShare(t, dsn, postgres.SharedOptions{Sessions: int64(most)}).Sessions()
 		}
 	})
 }
@@ -244,7 +244,7 @@ func TestSharedApart(t *testing.T) {
 	}
 }
 
-func hashKey(t *testing.T) signin.HashKey {
+func hashKey(t testing.TB) signin.HashKey {
 	t.Helper()
 	d, err := disk.OS(t.TempDir())
 	if err != nil {

@@ -21,25 +21,31 @@ CREATE FUNCTION sessions_turn() RETURNS void LANGUAGE sql AS $$
 	SELECT pg_advisory_xact_lock(hashtextextended('samtykke sessions ' || current_schema, 0))
 $$;
 
--- add_session adds a session unless it is there already, after it has made room among those of the actor, and among all.
+-- add_session adds a session unless it is there already, after it has made room among those of the actor and, unless most is null,
+-- among all: then it tells how many more there is room for. To count is the dear part.
 CREATE FUNCTION add_session(
 	at bigint, most bigint, most_of_actor bigint,
 	of_token bytea, of_id uuid, of_actor uuid, of_seen bigint, of_idle bigint, of_ends bigint, of_version bigint, of_sealed bytea
-) RETURNS void LANGUAGE plpgsql AS $$
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	room bigint;
 BEGIN
 	PERFORM sessions_turn();
 	IF EXISTS (SELECT FROM session WHERE token = of_token) THEN
-		RETURN;
+		RETURN NULL;
 	END IF;
-	DELETE FROM session WHERE token IN (SELECT token FROM session WHERE actor = of_actor ORDER BY number DESC OFFSET most_of_actor - 1);
-	IF (SELECT count(*) FROM session) >= most THEN
+	DELETE FROM session WHERE token = ANY (ARRAY(SELECT token FROM session WHERE actor = of_actor ORDER BY number DESC OFFSET most_of_actor - 1));
+	SELECT most - count(*) INTO room FROM session WHERE most IS NOT NULL;
+	IF room <= 0 THEN
 		DELETE FROM session WHERE at >= least(seen + idle, ends);
-		DELETE FROM session WHERE token IN (
-			SELECT token FROM session ORDER BY seen LIMIT greatest((SELECT count(*) FROM session) - most + 1, 0));
+		DELETE FROM session WHERE token = ANY (ARRAY(
+			SELECT token FROM session ORDER BY seen LIMIT greatest((SELECT count(*) FROM session) - most + 1, 0)));
+		SELECT most - count(*) INTO room FROM session;
 	END IF;
 	INSERT INTO session (token, id, actor, number, seen, idle, ends, version, sealed)
 	SELECT of_token, of_id, of_actor, coalesce(max(number), 0) + 1, of_seen, of_idle, of_ends, of_version, of_sealed
 	FROM session WHERE actor = of_actor;
+	RETURN room - 1;
 END $$;
 
 -- find_session gives a session, and notes that it was seen unless that was noted less than every ago. One that is over is removed.
