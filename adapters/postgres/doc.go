@@ -1,5 +1,5 @@
-// Package postgres keeps a ledger in a PostgreSQL database, and the keys in another. Store is a ledger.Eraser and passes
-// ledgertest.TestStore. This comment specifies what it relies on and what it writes.
+// Package postgres keeps a ledger in a PostgreSQL database, the keys in another, and what several instances of the program share
+// besides. Store is a ledger.Eraser and passes ledgertest.TestStore. This comment specifies what it relies on and what it writes.
 //
 // # The server
 //
@@ -79,6 +79,34 @@
 // they are kept. All of these hold the key only as wrapped under the key of its epoch. That is in none of them and is destroyed at the
 // start of the 14th day after the epoch began: from then on nothing of all that opens. A backup of the ledger can hold this database;
 // it must not hold the folder.
+//
+// # What instances share
+//
+// Shared is who is signed in, what was tried, and whose turn it is, in a schema of its own. Its tables pass signintest.TestSessions
+// and signintest.TestBuckets.
+//
+//	session  one row for each session: the hash of its token, ids, instants, and the rest sealed (signin.SessionRow)
+//	day      one row: the salt of the day's key for addresses and names
+//	bucket   one row for each address or name, as a keyed hash, that has not all its tokens
+//	lease    one row for each lease: how often it was taken
+//
+// Nothing of sessions and limits is kept in a process but the day's salt. Each request looks its session up, in one round trip: so what
+// one instance ends has ended for all when the call returns. That a session was used is written once a minute at the most; until
+// then it ends so much sooner (signin.SeenEvery). While the server cannot be reached nobody is let in and nobody is signed out: an
+// instance answers with an error. A pooler that ends idle connections does no harm here.
+//
+// session, day and bucket are not logged: they cost no durable write, are in no backup of the server's files and on no standby. After a
+// crash of the server, or when a standby takes over, they are empty. Then everybody signs in again, and attempts are counted
+// from nothing; no session that ended comes back. A dump of the database holds them unless it leaves unlogged tables out.
+//
+// A bucket is one number: the instant at which it is full again. An attempt moves that by an interval, and is refused where it would
+// be further off than the burst. That is the token bucket that counts in memory, in whole nanoseconds. All counting of a schema takes
+// turns, so that an attempt takes a token of each bucket or of none. A bucket that is full again is as good as none and is removed by
+// Forget, which also keeps no more than signin.MaxBuckets of a kind. Between two calls there are as many more as are allowed overall.
+//
+// A Lease is held by one instance at a time, whichever asks first: the one that lets time pass. It is a lock of a connection that is
+// used for nothing else; its comment says how it is lost and what follows. A pooler in between must keep a session on one connection,
+// and must not end one that asks every second.
 //
 // # Errors
 //

@@ -31,6 +31,7 @@ type proxy struct {
 	mu    sync.Mutex
 	fates []fate // of the next appends to pass, one each
 	shut  bool   // no new connections
+	muted bool   // nothing that is sent to the server gets there, and it is not told when the client is gone
 	open  map[net.Conn]bool
 }
 
@@ -41,6 +42,7 @@ const (
 	cutAfter       // the server has the append, and its answer goes nowhere
 	cutBefore      // the server never gets it
 	shutAfter      // as cutAfter, and from then on nobody gets through
+	swallow        // the server never gets it, and nobody is told
 )
 
 // boundAppend is what stands in the message that executes the writer's statement.
@@ -85,6 +87,13 @@ func (p *proxy) cut() {
 	}
 }
 
+// mute has connections stay open at the server, and lead nowhere.
+func (p *proxy) mute() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.muted = true
+}
+
 func (p *proxy) serve(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("unix", p.to)
@@ -96,7 +105,9 @@ func (p *proxy) serve(client net.Conn) {
 		return
 	}
 	defer server.Close()
+	gone := make(chan struct{})
 	go func() {
+		defer close(gone)
 		io.Copy(client, server)
 		client.Close()
 	}()
@@ -104,16 +115,19 @@ func (p *proxy) serve(client net.Conn) {
 	for {
 		n, err := client.Read(buf)
 		if err != nil {
+			if p.fate(nil) == swallow {
+				<-gone
+			}
 			return
 		}
 		what := p.fate(buf[:n])
 		if what == cutAfter || what == shutAfter {
 			client.Close()
 		}
-		if what != cutBefore {
+		if what != cutBefore && what != swallow {
 			server.Write(buf[:n])
 		}
-		if what != pass {
+		if what != pass && what != swallow {
 			return
 		}
 	}
@@ -122,6 +136,9 @@ func (p *proxy) serve(client net.Conn) {
 func (p *proxy) fate(sent []byte) fate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.muted {
+		return swallow
+	}
 	if len(p.fates) == 0 || !bytes.Contains(sent, boundAppend) {
 		return pass
 	}

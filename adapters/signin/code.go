@@ -43,7 +43,16 @@
 //
 // # Sessions and limits
 //
-// Both are in the memory of one process, and bounded. They take the instant as an argument and read no clock.
+// Both are bounded, take the instant as an argument and read no clock. They are kept in a SessionTable and in Buckets: in the memory
+// of one process, or in what several processes share, such as a database (package postgres). A restart ends those in memory.
+//
+// What is kept shows little to whoever reads it. Of a token there is its SHA-256; of a session its id and its holder's, when it was
+// last used and when it ends, and the rest sealed under a key that only the token gives. Of an address or a name that attempts are
+// counted by there is an HMAC, under a key that changes each day.
+//
+// A session ends by its age; by Sessions.End, for every process that shares the table, before it returns; and by the ledger, which
+// each process asks at each request (desk.Desk.Live): so the end of a code, a password, a standing or a client ends its sessions
+// wherever they are.
 package signin
 
 import (

@@ -23,15 +23,9 @@ func CheapPassword(password string, salt []byte) []byte {
 	return p.text()
 }
 
-// MostPerActor is how many sessions somebody has at once.
-const MostPerActor = maxPerActor
-
-// Kept is how many addresses or names a limit remembers.
-const Kept = kept
-
 // Remembered is how many addresses or names all limits remember now.
 func (l *Limits) Remembered() (n int) {
-	for _, t := range l.table {
+	for _, t := range l.buckets.(*memoryBuckets).table {
 		n += t.Len()
 	}
 	return n
@@ -54,8 +48,8 @@ func TakeTurns() (leave func()) {
 
 // Held is what the limits hold of addresses and names, with the key of the day first.
 func (l *Limits) Held() (all [][sha256.Size]byte) {
-	all = append(all, l.key)
-	for _, t := range l.table {
+	all = append(all, l.buckets.(*memoryBuckets).day.Salt)
+	for _, t := range l.buckets.(*memoryBuckets).table {
 		all = append(all, t.Keys()...)
 	}
 	return all

@@ -1,18 +1,16 @@
 package signin
 
 import (
+	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"golang.org/x/time/rate"
 
 	"samtykke/domain"
 )
@@ -59,105 +57,120 @@ var Rows = []Limit{
 // TooMany is the code of the refusal.
 const TooMany = "too-many-attempts"
 
-// kept is how many addresses or names each row remembers. Whoever is forgotten begins anew; what is allowed overall still
-// holds.
-const kept = 1 << 16
-
 // keyDay is how long addresses and names are remembered under one key, and so how long a hash of them means anything.
 const keyDay = 24 * time.Hour
 
-// Limits count attempts, in memory. They hold neither addresses nor names, but HMACs of them under a random key of the process
-// that is drawn anew each day. The instants are the caller's.
+// Limits count attempts, in Buckets. They hold neither addresses nor names, but HMACs of them under a key that is drawn anew each
+// day. They may be called by several goroutines. The instants are the caller's.
 type Limits struct {
-	random io.Reader
-	rows   []Limit
+	random  io.Reader
+	rows    []Limit
+	buckets Buckets
+	derive  func(salt []byte) [sha256.Size]byte // the day's key
 
-	mu    sync.Mutex
-	key   [sha256.Size]byte
-	until time.Time // of the key
-	table []*simplelru.LRU[[sha256.Size]byte, *rate.Limiter]
+	mu  sync.Mutex
+	day Day // as the buckets last gave it
 }
 
-// NewLimits makes limits by the rows. A nil source of randomness is the machine's.
+// NewLimits makes limits of this process by the rows, in memory. A nil source of randomness is the machine's.
 func NewLimits(random io.Reader, rows []Limit) *Limits {
-	if random == nil {
-		random = rand.Reader
-	}
-	return &Limits{random: random, rows: rows}
+	l := &Limits{random: oneByOne(random), rows: rows, buckets: MemoryBuckets()}
+	l.derive = func(salt []byte) [sha256.Size]byte { return [sha256.Size]byte(salt) }
+	return l
 }
 
-// Forget forgets the key whose day is over and what was counted under it, also where nobody comes.
-func (l *Limits) Forget(now time.Time) {
+// LimitsIn makes limits by the rows, which count in buckets that several processes may share. The key under which addresses and names
+// are hashed follows from the day's salt, which lies with the buckets, and from the HashKey, which does not: neither alone is any use
+// against the hashes. All processes must have the same rows and the same HashKey. A nil source of randomness is the machine's.
+func LimitsIn(buckets Buckets, key HashKey, random io.Reader, rows []Limit) *Limits {
+	return &Limits{random: oneByOne(random), rows: rows, buckets: buckets, derive: key.Keyed("samtykke attempts 1")}
+}
+
+// Forget forgets the salt whose day is over and what was counted under it, and the buckets that are full again, also where nobody
+// comes.
+func (l *Limits) Forget(ctx context.Context, now time.Time) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !now.Before(l.until) {
-		clear(l.key[:])
-		l.table = nil
+	if !now.Before(l.day.Until) {
+		l.day = Day{}
 	}
+	l.mu.Unlock()
+	return l.buckets.Forget(ctx, now)
 }
 
 // Allow counts an attempt, or refuses it: then it counts for nothing, and the refusal says when to try again. The name is the
-// label, the login name or the invitation as text, "" where there is none; neither it nor the address is in the refusal.
-func (l *Limits) Allow(now time.Time, act Act, from netip.Addr, name string) error {
+// label, the login name or the invitation as text, "" where there is none; neither it nor the address is in the refusal. Any error
+// but a *domain.Refusal says that it could not be counted: nobody is let try then.
+func (l *Limits) Allow(ctx context.Context, now time.Time, act Act, from netip.Addr, name string) error {
+	for range 3 { // another process may begin another day
+		day, err := l.today(ctx, now)
+		if err != nil {
+			return err
+		}
+		wait, err := l.buckets.Take(ctx, now, day.Salt, l.of(day, act, from, name))
+		switch {
+		case errors.Is(err, ErrOtherDay):
+			l.drop(day)
+		case err != nil:
+			return err
+		case wait > 0:
+			return domain.Refuse(TooMany, "There were too many attempts. Try again in "+inWords(wait)+".")
+		default:
+			return nil
+		}
+	}
+	return ErrOtherDay
+}
+
+// today is the day at now, which the buckets are asked for once.
+func (l *Limits) today(ctx context.Context, now time.Time) (Day, error) {
+	l.mu.Lock()
+	day := l.day
+	l.mu.Unlock()
+	if now.Before(day.Until) {
+		return day, nil
+	}
+	drawn := Day{Until: now.Add(keyDay)}
+	if _, err := io.ReadFull(l.random, drawn.Salt[:]); err != nil {
+		return Day{}, fmt.Errorf("randomness for the limits on attempts: %w", err)
+	}
+	day, err := l.buckets.Day(ctx, now, drawn)
+	if err != nil {
+		return Day{}, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.keys(now); err != nil {
-		return err
+	l.day = day
+	return day, nil
+}
+
+// drop forgets a day that is none any more.
+func (l *Limits) drop(day Day) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.day.Salt == day.Salt {
+		l.day = Day{}
 	}
-	var taken []*rate.Reservation
-	wait := time.Duration(0)
-	for i, row := range l.rows {
+}
+
+// of gives the buckets of an attempt.
+func (l *Limits) of(day Day, act Act, from netip.Addr, name string) (all []Bucket) {
+	key := l.derive(day.Salt[:])
+	for _, row := range l.rows {
 		if row.Act != act || row.By == ByName && name == "" {
 			continue
 		}
-		r := l.limiter(i, from, name).ReserveN(now, 1)
-		taken = append(taken, r)
-		wait = max(wait, r.DelayFrom(now))
-	}
-	if wait == 0 {
-		return nil
-	}
-	for _, r := range taken {
-		r.CancelAt(now)
-	}
-	return domain.Refuse(TooMany, "There were too many attempts. Try again in "+inWords(wait)+".")
-}
-
-// keys draws the key of the day, and forgets what was counted under the last one.
-func (l *Limits) keys(now time.Time) error {
-	if l.table != nil && now.Before(l.until) {
-		return nil
-	}
-	if _, err := io.ReadFull(l.random, l.key[:]); err != nil {
-		return fmt.Errorf("randomness for the limits on attempts: %w", err)
-	}
-	l.until, l.table = now.Add(keyDay), nil
-	for range l.rows {
-		t, err := simplelru.NewLRU[[sha256.Size]byte, *rate.Limiter](kept, nil)
-		if err != nil {
-			panic(err) // unreachable: the size is positive
+		mac := hmac.New(sha256.New, key[:])
+		switch row.By {
+		case ByAddress:
+			mac.Write(network(from))
+		case ByName:
+			mac.Write([]byte(Login(name))) // however it is typed
 		}
-		l.table = append(l.table, t)
+		all = append(all, Bucket{
+			Row: string(row.Act) + " by " + string(row.By), Key: [sha256.Size]byte(mac.Sum(nil)), Every: row.Every, Burst: row.Burst,
+		})
 	}
-	return nil
-}
-
-// limiter is what counts for the row, by the address or name.
-func (l *Limits) limiter(row int, from netip.Addr, name string) *rate.Limiter {
-	mac := hmac.New(sha256.New, l.key[:])
-	switch l.rows[row].By {
-	case ByAddress:
-		mac.Write(network(from))
-	case ByName:
-		mac.Write([]byte(Login(name))) // however it is typed
-	}
-	key := [sha256.Size]byte(mac.Sum(nil))
-	lim, ok := l.table[row].Get(key)
-	if !ok {
-		lim = rate.NewLimiter(rate.Every(l.rows[row].Every), l.rows[row].Burst)
-		l.table[row].Add(key, lim)
-	}
-	return lim
+	return all
 }
 
 // network is the part of an address that one subscriber has.

@@ -12,8 +12,16 @@ import (
 	"time"
 
 	"samtykke/adapters/signin"
+	"samtykke/adapters/signin/signintest"
 	"samtykke/domain"
 )
+
+func TestBuckets(t *testing.T) {
+	signintest.TestBuckets(t, func(*testing.T) signintest.BucketPlace {
+		b := signin.MemoryBuckets()
+		return func(*testing.T) signin.Buckets { return b }
+	})
+}
 
 var (
 	here  = netip.MustParseAddr("192.0.2.1")
@@ -39,25 +47,25 @@ func allowed(t *testing.T, err error) {
 func TestAllow(t *testing.T) {
 	l := signin.NewLimits(seeded(1), signin.Rows)
 	for range 10 {
-		allowed(t, l.Allow(noon, signin.ClientSignIn, here, ""))
+		allowed(t, l.Allow(t.Context(), noon, signin.ClientSignIn, here, ""))
 	}
 	for range 3 {
-		refusedWith(t, l.Allow(noon, signin.ClientSignIn, here, ""), "There were too many attempts. Try again in 6 seconds.")
+		refusedWith(t, l.Allow(t.Context(), noon, signin.ClientSignIn, here, ""), "There were too many attempts. Try again in 6 seconds.")
 	}
-	allowed(t, l.Allow(noon, signin.ClientSignIn, there, ""))
-	allowed(t, l.Allow(noon, signin.StaffSignIn, here, "")) // another act
-	refusedWith(t, l.Allow(noon.Add(5*time.Second), signin.ClientSignIn, here, ""), "There were too many attempts. Try again in 1 second.")
-	if l.Allow(noon.Add(6*time.Second-time.Microsecond), signin.ClientSignIn, here, "") == nil {
+	allowed(t, l.Allow(t.Context(), noon, signin.ClientSignIn, there, ""))
+	allowed(t, l.Allow(t.Context(), noon, signin.StaffSignIn, here, "")) // another act
+	refusedWith(t, l.Allow(t.Context(), noon.Add(5*time.Second), signin.ClientSignIn, here, ""), "There were too many attempts. Try again in 1 second.")
+	if l.Allow(t.Context(), noon.Add(6*time.Second-time.Microsecond), signin.ClientSignIn, here, "") == nil {
 		t.Error("a microsecond too soon")
 	}
-	allowed(t, l.Allow(noon.Add(6*time.Second), signin.ClientSignIn, here, ""))
-	if l.Allow(noon.Add(6*time.Second), signin.ClientSignIn, here, "") == nil {
+	allowed(t, l.Allow(t.Context(), noon.Add(6*time.Second), signin.ClientSignIn, here, ""))
+	if l.Allow(t.Context(), noon.Add(6*time.Second), signin.ClientSignIn, here, "") == nil {
 		t.Error("twice for one")
 	}
 	for range 10 {
-		allowed(t, l.Allow(noon.Add(time.Hour), signin.ClientSignIn, here, "")) // no more than at the beginning
+		allowed(t, l.Allow(t.Context(), noon.Add(time.Hour), signin.ClientSignIn, here, "")) // no more than at the beginning
 	}
-	if l.Allow(noon.Add(time.Hour), signin.ClientSignIn, here, "") == nil {
+	if l.Allow(t.Context(), noon.Add(time.Hour), signin.ClientSignIn, here, "") == nil {
 		t.Error("what was not used adds up")
 	}
 }
@@ -67,37 +75,37 @@ func TestAllowByName(t *testing.T) {
 	l := signin.NewLimits(seeded(1), signin.Rows)
 	for n := range 5 {
 		from := netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
-		allowed(t, l.Allow(noon, signin.StaffSignIn, from, []string{"siri@example.org", " Siri@Example.org"}[n%2]))
+		allowed(t, l.Allow(t.Context(), noon, signin.StaffSignIn, from, []string{"siri@example.org", " Siri@Example.org"}[n%2]))
 	}
-	refusedWith(t, l.Allow(noon, signin.StaffSignIn, here, "SIRI@example.org"), "There were too many attempts. Try again in 3 minutes.")
+	refusedWith(t, l.Allow(t.Context(), noon, signin.StaffSignIn, here, "SIRI@example.org"), "There were too many attempts. Try again in 3 minutes.")
 	for n := range 20 { // and here is not the worse for it
-		if err := l.Allow(noon, signin.StaffSignIn, here, "siri@example.org"); err == nil {
+		if err := l.Allow(t.Context(), noon, signin.StaffSignIn, here, "siri@example.org"); err == nil {
 			t.Errorf("attempt %d", n)
 		}
 	}
 	for n := range 10 {
-		allowed(t, l.Allow(noon, signin.StaffSignIn, here, fmt.Sprintf("n%d@example.org", n)))
+		allowed(t, l.Allow(t.Context(), noon, signin.StaffSignIn, here, fmt.Sprintf("n%d@example.org", n)))
 	}
 	for range 5 {
-		allowed(t, l.Allow(noon, signin.Invited, here, "K7M2X1"))
+		allowed(t, l.Allow(t.Context(), noon, signin.Invited, here, "K7M2X1"))
 	}
-	refusedWith(t, l.Allow(noon, signin.Invited, there, "K7M2X1"), "There were too many attempts. Try again in 12 minutes.")
-	refusedWith(t, l.Allow(noon.Add(time.Second), signin.Invited, there, "K7M2X1"), "There were too many attempts. Try again in 12 minutes.") // rounded up
-	allowed(t, l.Allow(noon.Add(12*time.Minute), signin.Invited, there, "K7M2X1"))
+	refusedWith(t, l.Allow(t.Context(), noon, signin.Invited, there, "K7M2X1"), "There were too many attempts. Try again in 12 minutes.")
+	refusedWith(t, l.Allow(t.Context(), noon.Add(time.Second), signin.Invited, there, "K7M2X1"), "There were too many attempts. Try again in 12 minutes.") // rounded up
+	allowed(t, l.Allow(t.Context(), noon.Add(12*time.Minute), signin.Invited, there, "K7M2X1"))
 }
 
 func TestAllowOverall(t *testing.T) {
 	l := signin.NewLimits(seeded(1), signin.Rows)
 	n := 0
 	for ; n < 2000; n++ {
-		if l.Allow(noon, signin.ClientSignIn, netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), "") != nil {
+		if l.Allow(t.Context(), noon, signin.ClientSignIn, netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), "") != nil {
 			break
 		}
 	}
 	if n != 1000 {
 		t.Errorf("%d at once from as many addresses", n)
 	}
-	if l.Remembered() > 3*signin.Kept {
+	if l.Remembered() > 3*signin.MaxBuckets {
 		t.Errorf("%d remembered", l.Remembered())
 	}
 }
@@ -107,8 +115,8 @@ func TestNetworks(t *testing.T) {
 	same := func(a, b string) bool {
 		l := signin.NewLimits(seeded(1), []signin.Limit{{Act: signin.ClientSignIn, By: signin.ByAddress, Every: time.Minute, Burst: 1}})
 		parse := func(s string) netip.Addr { a, _ := netip.ParseAddr(s); return a }
-		allowed(t, l.Allow(noon, signin.ClientSignIn, parse(a), ""))
-		return l.Allow(noon, signin.ClientSignIn, parse(b), "") != nil
+		allowed(t, l.Allow(t.Context(), noon, signin.ClientSignIn, parse(a), ""))
+		return l.Allow(t.Context(), noon, signin.ClientSignIn, parse(b), "") != nil
 	}
 	for _, c := range []struct {
 		a, b string
@@ -129,14 +137,14 @@ func TestNetworks(t *testing.T) {
 func TestNewKeyEachDay(t *testing.T) {
 	rows := []signin.Limit{{Act: signin.ClientSignIn, By: signin.ByAddress, Every: 100 * time.Hour, Burst: 1}}
 	l := signin.NewLimits(seeded(1), rows)
-	allowed(t, l.Allow(noon, signin.ClientSignIn, here, ""))
-	if l.Allow(noon.Add(24*time.Hour-1), signin.ClientSignIn, here, "") == nil {
+	allowed(t, l.Allow(t.Context(), noon, signin.ClientSignIn, here, ""))
+	if l.Allow(t.Context(), noon.Add(24*time.Hour-1), signin.ClientSignIn, here, "") == nil {
 		t.Error("forgotten too soon")
 	}
-	allowed(t, l.Allow(noon.Add(24*time.Hour), signin.ClientSignIn, here, ""))
+	allowed(t, l.Allow(t.Context(), noon.Add(24*time.Hour), signin.ClientSignIn, here, ""))
 	l = signin.NewLimits(bytes.NewReader(make([]byte, 32)), rows)
-	allowed(t, l.Allow(noon, signin.ClientSignIn, here, ""))
-	if err := l.Allow(noon.Add(25*time.Hour), signin.ClientSignIn, there, ""); err == nil || domain.Refused(err) != "" {
+	allowed(t, l.Allow(t.Context(), noon, signin.ClientSignIn, here, ""))
+	if err := l.Allow(t.Context(), noon.Add(25*time.Hour), signin.ClientSignIn, there, ""); err == nil || domain.Refused(err) != "" {
 		t.Errorf("a key without randomness: %v", err)
 	}
 }
@@ -158,7 +166,7 @@ func TestRows(t *testing.T) {
 	}
 	l := signin.NewLimits(seeded(1), signin.Rows)
 	for range 20 {
-		if err := l.Allow(noon, signin.StaffSignIn, here, "siri@example.org"); err != nil && (strings.Contains(err.Error(), "192") || strings.Contains(err.Error(), "siri")) {
+		if err := l.Allow(t.Context(), noon, signin.StaffSignIn, here, "siri@example.org"); err != nil && (strings.Contains(err.Error(), "192") || strings.Contains(err.Error(), "siri")) {
 			t.Errorf("the refusal tells who it was: %v", err)
 		}
 	}
@@ -175,22 +183,22 @@ func TestOnlyKeyedHashesOfAddresses(t *testing.T) {
 		mac.Write(here.AsSlice())
 		return [32]byte(mac.Sum(nil))
 	}
-	allowed(t, l.Allow(noon, signin.ClientSignIn, here, ""))
+	allowed(t, l.Allow(t.Context(), noon, signin.ClientSignIn, here, ""))
 	today := l.Held()
 	if len(today) != 2 || today[1] != hash(today[0]) {
 		t.Errorf("held is %x", today)
 	}
-	allowed(t, l.Allow(noon.Add(24*time.Hour), signin.ClientSignIn, here, ""))
+	allowed(t, l.Allow(t.Context(), noon.Add(24*time.Hour), signin.ClientSignIn, here, ""))
 	if next := l.Held(); len(next) != 2 || next[0] == today[0] || next[1] == today[1] || next[1] != hash(next[0]) {
 		t.Errorf("held the next day is %x, was %x", next, today)
 	}
-	l.Forget(noon.Add(48*time.Hour - 1))
+	allowed(t, l.Forget(t.Context(), noon.Add(48*time.Hour-1)))
 	if left := l.Held(); len(left) != 2 {
 		t.Errorf("forgotten too soon: %x", left)
 	}
-	l.Forget(noon.Add(48 * time.Hour))
+	allowed(t, l.Forget(t.Context(), noon.Add(48*time.Hour)))
 	if left := l.Held(); len(left) != 1 || left[0] != [32]byte{} {
 		t.Errorf("left is %x", left)
 	}
-	allowed(t, l.Allow(noon.Add(49*time.Hour), signin.ClientSignIn, here, ""))
+	allowed(t, l.Allow(t.Context(), noon.Add(49*time.Hour), signin.ClientSignIn, here, ""))
 }

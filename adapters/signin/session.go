@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -8,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -45,14 +45,14 @@ type Session struct {
 	Channel      string    // web or app
 	Language     string    // that pages are shown in: nb, nn, en; "" is not chosen
 	Since        time.Time
-	Seen         time.Time             // the last request
-	StrongAt     time.Time             // when password and one-time code were last given; zero: never
-	Code         [sha256.Size]byte     // keyed hash of the code that a client came by
-	Pending      [sha256.Size]byte     // keyed hash of the new code that a client is shown and has not typed back; zero: none
-	Credentials  uint64                // version of the account's stream at which the password of a member of staff was set
-	Standing     uint64                // version of the organisation's stream at which its standing there began
-	Position     uint64                // of the last event it wrote: what it is shown next is no older
-	found        *[2][sha256.Size]byte // Code and Pending as Find gave them
+	Seen         time.Time         // the last request that was noted, see SeenEvery
+	StrongAt     time.Time         // when password and one-time code were last given; zero: never
+	Code         [sha256.Size]byte // keyed hash of the code that a client came by
+	Pending      [sha256.Size]byte // keyed hash of the new code that a client is shown and has not typed back; zero: none
+	Credentials  uint64            // version of the account's stream at which the password of a member of staff was set
+	Standing     uint64            // version of the organisation's stream at which its standing there began
+	Position     uint64            // of the last event it wrote: what it is shown next is no older
+	held         *held             // by New and Find
 }
 
 // Fresh tells whether password and one-time code were given so lately that they need not be asked for again.
@@ -96,167 +96,158 @@ func (Token) MarshalText() ([]byte, error) { return []byte(hiddenToken), nil }
 
 const tokenSize = 32
 
-// MaxSessions is how many sessions a table holds unless it is told otherwise.
-const MaxSessions = 100_000
-
-// maxPerActor is how many sessions one actor has at once, so that nobody crowds out the others.
-const maxPerActor = 20
-
-// Sessions are the sessions of one process, in memory: a restart ends them all. Of a token only the SHA-256 is kept. Where
-// there are too many, the one that was seen longest ago ends. The instants are the caller's.
+// Sessions begin, find and end sessions, in the table where they are kept. They may be called by several goroutines. The instants
+// are the caller's.
 type Sessions struct {
 	random io.Reader
-	most   int
-
-	mu    sync.Mutex
-	live  map[[sha256.Size]byte]*Session
-	names map[domain.ID][sha256.Size]byte   // by session id
-	of    map[domain.ID][][sha256.Size]byte // by actor, oldest first
+	table  SessionTable
 }
 
-// NewSessions makes a table for so many sessions; 0: MaxSessions. A nil source of randomness is the machine's.
+// NewSessions makes sessions of this process, in memory: a restart ends them all. There are so many at once; 0: MaxSessions. A
+// nil source of randomness is the machine's.
 func NewSessions(random io.Reader, most int) *Sessions {
-	if random == nil {
-		random = rand.Reader
-	}
-	if most <= 0 {
-		most = MaxSessions
-	}
-	return &Sessions{
-		random: random, most: most, live: map[[sha256.Size]byte]*Session{},
-		names: map[domain.ID][sha256.Size]byte{}, of: map[domain.ID][][sha256.Size]byte{},
-	}
+	return SessionsIn(MemorySessions(most), random)
 }
 
-var errNobody = errors.New("a session needs an id and somebody whose it is")
+// SessionsIn makes sessions that are kept in the table. A nil source of randomness is the machine's.
+func SessionsIn(table SessionTable, random io.Reader) *Sessions {
+	return &Sessions{random: oneByOne(random), table: table}
+}
+
+// oneByOne lets several goroutines read a source of randomness; a nil one is the machine's.
+func oneByOne(random io.Reader) io.Reader {
+	if random == nil {
+		return rand.Reader
+	}
+	return &queue{from: random}
+}
+
+type queue struct {
+	mu   sync.Mutex
+	from io.Reader
+}
+
+func (q *queue) Read(b []byte) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return io.ReadFull(q.from, b)
+}
+
+var (
+	errNobody   = errors.New("a session needs an id and somebody whose it is")
+	errNotBegun = errors.New("a session that was neither begun nor found")
+)
+
+// keepTries is how often Keep begins anew when other requests of the session were faster.
+const keepTries = 20
 
 // New begins a session: it sets Since and Seen, and gives the token by which Find knows it.
-func (t *Sessions) New(now time.Time, s Session) (Token, error) {
+func (t *Sessions) New(ctx context.Context, now time.Time, s *Session) (Token, error) {
 	if s.ID.IsZero() || s.Actor.IsZero() {
 		return Token{}, errNobody
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	var secret [tokenSize]byte
 	if _, err := io.ReadFull(t.random, secret[:]); err != nil {
 		return Token{}, fmt.Errorf("randomness for a session: %w", err)
 	}
-	key := sha256.Sum256(secret[:])
-	if len(t.of[s.Actor]) >= maxPerActor {
-		t.end(t.of[s.Actor][0])
+	s.Since, s.Seen = now, now
+	h := newHeld(secret)
+	sealed, err := h.seal(s, t.random)
+	if err != nil {
+		return Token{}, err
 	}
-	if len(t.live) >= t.most {
-		t.makeRoom(now)
+	terms := TermsOf(s.Role)
+	row := SessionRow{Key: h.key, ID: s.ID, Actor: s.Actor, Seen: now, Idle: terms.Idle, Ends: now.Add(terms.Whole), Version: 1, Sealed: sealed}
+	if err := t.table.Add(ctx, now, row); err != nil {
+		return Token{}, err
 	}
-	s.Since, s.Seen, s.found = now, now, nil
-	t.live[key], t.names[s.ID] = &s, key
-	t.of[s.Actor] = append(t.of[s.Actor], key)
+	h.is(1, s)
 	text := base64.RawURLEncoding.EncodeToString(secret[:])
 	return Token{func() string { return text }}, nil
 }
 
-// makeRoom ends what is over by its age, or else what was seen longest ago.
-func (t *Sessions) makeRoom(now time.Time) {
-	var oldest [sha256.Size]byte
-	for key, s := range t.live {
-		if s.over(now) {
-			t.end(key)
-		} else if o := t.live[oldest]; o == nil || s.Seen.Before(o.Seen) {
-			oldest = key
-		}
-	}
-	if len(t.live) >= t.most {
-		t.end(oldest)
-	}
-}
-
 // Find gives a copy of the session whose cookie it is, and counts as a request of it. What is changed in the copy, Keep puts
 // back.
-func (t *Sessions) Find(cookie string, now time.Time) (*Session, bool) {
+func (t *Sessions) Find(ctx context.Context, cookie string, now time.Time) (*Session, bool, error) {
 	secret, err := base64.RawURLEncoding.Strict().DecodeString(cookie)
 	if err != nil || len(secret) != tokenSize {
-		return nil, false
+		return nil, false, nil
 	}
-	key := sha256.Sum256(secret) // found by its hash: how long that takes tells nothing about a token
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s := t.live[key]
-	if s == nil {
-		return nil, false
+	h := newHeld([tokenSize]byte(secret)) // found by its hash: how long that takes tells nothing about a token
+	row, ok, err := t.table.Find(ctx, h.key, now)
+	if err != nil || !ok {
+		return nil, false, err
 	}
-	if s.over(now) {
-		t.end(key)
-		return nil, false
+	s, err := h.open(row)
+	if err != nil || s.over(now) {
+		return nil, false, err
 	}
-	if now.After(s.Seen) {
-		s.Seen = now
-	}
-	found := *s
-	found.found = &[2][sha256.Size]byte{s.Code, s.Pending}
-	return &found, true
+	h.is(row.Version, s)
+	return s, true, nil
 }
 
-// Keep puts back what was changed in a copy that Find gave: StrongAt, Code, Pending, Language and Position. What another request of the
-// same session changed meanwhile, and this one did not, stays. It reports false, and does nothing, where the session has ended.
-func (t *Sessions) Keep(s *Session) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	key, ok := t.names[s.ID]
-	if !ok {
-		return false
+// Keep puts back what was changed in a copy that Find gave, or in what was given to New: StrongAt, Code, Pending, Language and
+// Position. What another request of the same session changed meanwhile, and this one did not, stays. It asks the table only where
+// something was changed, and does nothing where the session has ended.
+func (t *Sessions) Keep(ctx context.Context, s *Session) error {
+	h := s.held
+	if h == nil {
+		return errNotBegun
 	}
-	kept := t.live[key]
+	for range keepTries {
+		next := h.kept.with(s, &h.found)
+		if next == h.kept {
+			return nil
+		}
+		sealed, err := h.seal(&next, t.random)
+		if err != nil {
+			return err
+		}
+		switch ok, err := t.table.Replace(ctx, h.key, h.version, sealed); {
+		case err != nil:
+			return err
+		case ok:
+			h.version, h.kept, h.found = h.version+1, next, *s
+			return nil
+		}
+		row, ok, err := t.table.Find(ctx, h.key, s.Seen) // which counts for nothing more
+		if err != nil || !ok {
+			return err
+		}
+		now, err := h.open(row)
+		if err != nil {
+			return err
+		}
+		h.version, h.kept = row.Version, *now
+	}
+	return errors.New("other requests of the session change it all the time")
+}
+
+// with is the session as kept, with what was changed in s since it was found.
+func (kept Session) with(s, found *Session) Session {
 	if s.StrongAt.After(kept.StrongAt) {
 		kept.StrongAt = s.StrongAt
 	}
-	if s.found == nil || s.found[0] != s.Code {
+	if s.Code != found.Code {
 		kept.Code = s.Code
 	}
-	if s.found == nil || s.found[1] != s.Pending {
+	if s.Pending != found.Pending {
 		kept.Pending = s.Pending
 	}
-	if s.Language != "" {
+	if s.Language != found.Language {
 		kept.Language = s.Language
 	}
 	kept.Position = max(kept.Position, s.Position)
-	return true
+	return kept
 }
 
-// End ends a session.
-func (t *Sessions) End(id domain.ID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if key, ok := t.names[id]; ok {
-		t.end(key)
-	}
+// End ends a session, wherever it is held.
+func (t *Sessions) End(ctx context.Context, id domain.ID) error { return t.table.End(ctx, id) }
+
+// EndAll ends every session of somebody, wherever they are held, and tells how many there were.
+func (t *Sessions) EndAll(ctx context.Context, actor domain.ID) (int, error) {
+	return t.table.EndAll(ctx, actor)
 }
 
-// EndAll ends every session of somebody, and tells how many there were.
-func (t *Sessions) EndAll(actor domain.ID) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	keys := slices.Clone(t.of[actor])
-	for _, key := range keys {
-		t.end(key)
-	}
-	return len(keys)
-}
-
-// Len is how many sessions the table holds, those over by their age and not asked for since included.
-func (t *Sessions) Len() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.live)
-}
-
-func (t *Sessions) end(key [sha256.Size]byte) {
-	s := t.live[key]
-	delete(t.live, key)
-	delete(t.names, s.ID)
-	rest := slices.DeleteFunc(t.of[s.Actor], func(k [sha256.Size]byte) bool { return k == key })
-	if len(rest) == 0 {
-		delete(t.of, s.Actor)
-	} else {
-		t.of[s.Actor] = rest
-	}
-}
+// Forget removes what is left of sessions that are over by their age, also where nobody comes.
+func (t *Sessions) Forget(ctx context.Context, now time.Time) error { return t.table.Forget(ctx, now) }

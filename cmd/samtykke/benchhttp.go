@@ -258,7 +258,7 @@ func (p *populace) shares(ctx context.Context, service *api.API, of []*benchClie
 		if err != nil {
 			return nil, err
 		}
-		token, err := service.Sessions.New(p.clock.now(), signin.Session{ID: c.handle, Actor: c.id, Role: domain.RoleClient, Channel: "web", Code: s.Code})
+		token, err := service.Sessions.New(ctx, p.clock.now(), &signin.Session{ID: c.handle, Actor: c.id, Role: domain.RoleClient, Channel: "web", Code: s.Code})
 		if err != nil {
 			return nil, err
 		}
@@ -279,7 +279,7 @@ func (p *populace) staffSession(ctx context.Context, service *api.API, by ledger
 	if err != nil {
 		return "", err
 	}
-	token, err := service.Sessions.New(p.clock.now(), signin.Session{
+	token, err := service.Sessions.New(ctx, p.clock.now(), &signin.Session{
 		ID: by.Session, Actor: by.Actor, Role: by.Role, Organisation: by.Organisation, Channel: "web",
 		Credentials: a.Credentials, Standing: o.Members[by.Actor].Since,
 	})

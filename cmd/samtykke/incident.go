@@ -177,8 +177,7 @@ func (i *incidents) watch(ctx context.Context, log *slog.Logger, limits *signin.
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			limits.Forget(i.sys.clock())
-			if err := i.tend(ctx); err != nil && ctx.Err() == nil {
+			if err := errors.Join(limits.Forget(ctx, i.sys.clock()), i.tend(ctx)); err != nil && ctx.Err() == nil {
 				log.Error("addresses of an incident that has ended may still be there", slog.String("error", err.Error()))
 			}
 		}

@@ -291,7 +291,7 @@ func secrets(t *testing.T) {
 	}
 	hash := code.Hash(key)
 	session := signin.Session{ID: domain.ID{1}, Actor: domain.ID{2}, Role: domain.RoleClient, Language: "nb", Code: hash, Pending: hash}
-	token, err := signin.NewSessions(random, 0).New(time.Unix(0, 0), session)
+	token, err := signin.NewSessions(random, 0).New(t.Context(), time.Unix(0, 0), &session)
 	if err != nil {
 		t.Fatal(err)
 	}

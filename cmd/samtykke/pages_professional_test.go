@@ -396,7 +396,7 @@ func TestDeactivatedBeforeThePages(t *testing.T) {
 	}
 	// on another instance, where the session has not been ended
 	b.known[b.person("Per").caller.Session].Standing = 1
-	token, err := b.sessions.New(b.now, *b.known[b.person("Per").caller.Session])
+	token, err := b.sessions.New(t.Context(), b.now, b.known[b.person("Per").caller.Session])
 	if err != nil {
 		t.Fatal(err)
 	}

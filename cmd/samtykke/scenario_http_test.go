@@ -170,8 +170,10 @@ func (o *overHTTP) token(by ledger.Caller) (string, error) {
 	if by.Role != domain.RoleClient {
 		s.StrongAt = o.now
 	}
-	o.sessions.End(s.ID)
-	token, err := o.sessions.New(o.now, *s)
+	if err := o.sessions.End(context.Background(), s.ID); err != nil {
+		return "", err
+	}
+	token, err := o.sessions.New(context.Background(), o.now, s)
 	if err != nil {
 		return "", err
 	}
@@ -349,8 +351,8 @@ func (o *overHTTP) logIn(code signin.Code, how journal.LogIn) (ledger.Caller, er
 		}
 		token = c.Value
 	}
-	s, ok := o.sessions.Find(token, o.now)
-	if !ok {
+	s, ok, err := o.sessions.Find(context.Background(), token, o.now)
+	if err != nil || !ok {
 		return ledger.Caller{}, errors.New("the token that was given opens no session")
 	}
 	o.log.secret(token)

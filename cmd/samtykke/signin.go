@@ -84,14 +84,14 @@ func (s *system) attempt(ctx context.Context, login string) error {
 				if _, same := accounts[b.Account]; same || len(accounts) == 0 && b.Account.IsZero() {
 					name = login
 				}
-				_ = limits.Allow(f.Act.At, signin.StaffSignIn, netip.Addr{}, name) // it was made, whatever is said of it
+				_ = limits.Allow(ctx, f.Act.At, signin.StaffSignIn, netip.Addr{}, name) // it was made, whatever is said of it
 			}
 			if r.Position >= final {
 				break
 			}
 		}
 	}
-	return limits.Allow(now, signin.StaffSignIn, netip.Addr{}, login)
+	return limits.Allow(ctx, now, signin.StaffSignIn, netip.Addr{}, login)
 }
 
 // askWho asks for login, password and one-time code. On a terminal, only the login is shown as it is typed.

@@ -163,7 +163,7 @@ func (r *Request) EraseOwn(in TypedCode) (Erased, error) {
 	if _, err := r.Desk.Erase(r.ctx, r.by); err != nil {
 		return Erased{}, err
 	}
-	r.Sessions.End(r.session.ID)
+	r.over() // the ledger has ended it already: what is left in the table ends by its age
 	r.ended = true
 	http.SetCookie(r.w, r.cookie("", -1))
 	return Erased{InCopiesUntil: domain.DateOf(r.now).AddDays(desk.CopyDays).String()}, nil

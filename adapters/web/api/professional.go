@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 
@@ -313,7 +314,7 @@ func (r *Request) DeactivateProfessional(_ None) (None, error) {
 	id := r.id("professional")
 	out, err := r.manage(organisation.Deactivate{Professional: id})
 	if err == nil {
-		r.Sessions.EndAll(id)
+		_, err = r.Sessions.EndAll(context.WithoutCancel(r.ctx), id) // which the ledger has done already, at the next request of each
 	}
 	return out, err
 }

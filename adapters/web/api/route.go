@@ -207,10 +207,7 @@ func (a *API) handler(rt Route) http.Handler {
 // run acts, and makes the answer whole.
 func (r *Request) run(rt Route) (int, []byte, error) {
 	out, err := rt.serve(r)
-	if r.session != nil && !r.ended {
-		r.Sessions.Keep(r.session)
-	}
-	if err != nil {
+	if err := r.kept(err); err != nil {
 		return 0, nil, err
 	}
 	if rt.out == reflect.TypeFor[None]() {
@@ -221,6 +218,17 @@ func (r *Request) run(rt Route) (int, []byte, error) {
 		return 0, nil, errors.New(rt.Name + ": the answer does not become JSON") // the encoder's own words may quote values
 	}
 	return http.StatusOK, body, nil
+}
+
+// kept puts back what the request changed in its session, also where it failed otherwise: of the two, that is what is told.
+func (r *Request) kept(failed error) error {
+	if r.session == nil || r.ended {
+		return failed
+	}
+	if err := r.Sessions.Keep(context.WithoutCancel(r.ctx), r.session); failed == nil {
+		return err
+	}
+	return failed
 }
 
 // The codes of problems that are this package's own.
@@ -238,7 +246,10 @@ const (
 func (r *Request) admit(rt Route) error {
 	token, ok := r.token()
 	if ok {
-		r.session, ok = r.Sessions.Find(token, r.now)
+		var err error
+		if r.session, ok, err = r.Sessions.Find(r.ctx, token, r.now); err != nil {
+			return err
+		}
 	}
 	if len(rt.Roles) == 0 {
 		return nil
@@ -296,16 +307,21 @@ func (r *Request) live() error {
 	if r.ended {
 		return nil // by this request itself
 	}
-	r.Sessions.Keep(r.session)
+	if err := r.kept(nil); err != nil {
+		return err
+	}
 	token, _ := r.token()
-	now, ok := r.Sessions.Find(token, r.now) // as other requests of the session have left it: one may have changed the code
+	now, ok, err := r.Sessions.Find(r.ctx, token, r.now) // as other requests of the session have left it: one may have changed the code
+	if err != nil {
+		return err
+	}
 	if !ok {
 		return web.NewProblem(http.StatusUnauthorized, SignedOut, "You have been signed out.")
 	}
 	r.session = now
 	if err := r.Desk.Live(r.ctx, r.session); err != nil {
 		if domain.Refused(err) != "" {
-			r.Sessions.End(r.session.ID)
+			r.over() // whether or not it is removed now: it is refused each time
 		}
 		return err
 	}

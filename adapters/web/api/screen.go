@@ -129,11 +129,8 @@ var errShownAgain = errors.New("the form is shown again")
 // shown runs the screen and keeps what it changed in the session.
 func (r *Request) shown(rt Route) (Reply, error) {
 	out, err := rt.serve(r)
-	if r.session != nil && !r.ended {
-		r.Sessions.Keep(r.session)
-	}
 	a, _ := out.(Reply)
-	return a, err
+	return a, r.kept(err)
 }
 
 func (r *Request) send(a Reply) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"samtykke/adapters/signin"
@@ -53,13 +54,14 @@ func (r *Request) SignInByPassword(in SignInByPassword) (Session, error) {
 // on this browser before is not any more.
 func (r *Request) begin(s signin.Session, app bool) (Session, error) {
 	if r.session != nil {
-		r.Sessions.End(r.session.ID)
+		if err := r.over(); err != nil {
+			return Session{}, err
+		}
 	}
-	token, err := r.Sessions.New(r.now, s)
+	token, err := r.Sessions.New(r.ctx, r.now, &s)
 	if err != nil {
 		return Session{}, err
 	}
-	s.Since, s.Seen = r.now, r.now
 	r.session = &s
 	web.SetRole(r.ctx, s.Role)
 	out, err := r.describe()
@@ -70,6 +72,9 @@ func (r *Request) begin(s signin.Session, app bool) (Session, error) {
 	}
 	return out, err
 }
+
+// over ends the request's session, whether or not anybody waits for that.
+func (r *Request) over() error { return r.Sessions.End(context.WithoutCancel(r.ctx), r.session.ID) }
 
 func (a *API) cookieName() string {
 	if a.Secure {
@@ -89,7 +94,7 @@ func (a *API) cookie(token string, age int) *http.Cookie {
 func (r *Request) describe() (Session, error) {
 	s := r.session
 	terms := signin.TermsOf(s.Role)
-	out := Session{Role: s.Role, Since: s.Since.UTC(), IdleAt: r.now.Add(terms.Idle).UTC(), EndsAt: s.Since.Add(terms.Whole).UTC()}
+	out := Session{Role: s.Role, Since: s.Since.UTC(), IdleAt: s.Seen.Add(terms.Idle).UTC(), EndsAt: s.Since.Add(terms.Whole).UTC()}
 	id := s.Organisation
 	if s.Role != domain.RoleClient && id.IsZero() {
 		who, err := r.Desk.StaffMember(r.ctx, s.Actor)
@@ -129,7 +134,9 @@ func (r *Request) SignOut(_ None) (None, error) {
 			return None{}, err
 		}
 	}
-	r.Sessions.End(r.session.ID)
+	if err := r.over(); err != nil {
+		return None{}, err
+	}
 	r.ended = true
 	http.SetCookie(r.w, r.cookie("", -1))
 	return None{}, nil
@@ -176,5 +183,5 @@ func (r *Request) invitation(typed string) (signin.Code, error) {
 
 // attempt counts an attempt by where it comes from and whom it is about, or refuses it.
 func (r *Request) attempt(act signin.Act, name string) error {
-	return r.Limits.Allow(r.now, act, web.Address(r.http), name)
+	return r.Limits.Allow(r.ctx, r.now, act, web.Address(r.http), name)
 }
