@@ -91,7 +91,7 @@ func TestBenchStore(t *testing.T) {
 		t.Errorf("%d lines", len(r.Lines))
 	}
 	for _, l := range r.Lines {
-		if l.Figure <= 0 {
+		if l.Figure <= 0 && l.Unit != seconds { // who follows may have it at once
 			t.Errorf("%s, %s: %v", l.Section, l.What, l.Figure)
 		}
 	}

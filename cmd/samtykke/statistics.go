@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"text/tabwriter"
@@ -306,6 +307,11 @@ func (c *statisticsAuditCmd) Run(env *surroundings) error {
 	q, err := c.quarter()
 	if err != nil {
 		return err
+	}
+	if c.Solver != "" {
+		if _, err := exec.LookPath(c.Solver); err != nil {
+			return usage("--solver: %v", err)
+		}
 	}
 	return c.as(env, func(s *system, by ledger.Caller) error {
 		_, risk, err := s.made(env.ctx, by, statistics.Quarterly, q)
