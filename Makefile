@@ -25,14 +25,15 @@ test: ## everything that is checked
 	@$(MAKE) --no-print-directory -j2 -O race browser plain
 	@$(MAKE) --no-print-directory clauses mutants
 
-slow := TestCommandLine|TestBench
+slow := TestCommandLine|TestBench|TestPages|TestSentPages|TestAuditor
 
 race: # all but what takes a browser, and what has no use for the race detector; what takes longest first
 	$(GO) test -race -tags mutants -timeout 12m -skip '$(slow)' \
 		$$($(GO) list ./cmd/... ./adapters/... ./eventschema ./projections | grep -v '/relay/')
 
-plain: # what is pure, what mostly waits for a server, and whole commands: what these do at once runs under the race detector elsewhere
-	$(GO) test ./domain/... ./adapters/esdb ./adapters/relay/...
+plain: # what is pure, what mostly waits for a server, whole commands, and pages one by one: what these do at once is raced elsewhere
+	$(GO) test ./domain/... ./adapters/relay/...
+	$(GO) test -run TestStoreWithShortConnections ./adapters/esdb
 	$(GO) test -tags mutants -timeout 12m -run '$(slow)' ./cmd/samtykke
 
 browser: # what waits for Chromium more than for a core

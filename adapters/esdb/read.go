@@ -183,7 +183,7 @@ func (s *Store) whole(ctx context.Context, events func(context.Context) iter.Seq
 				if err == nil && e.aside {
 					all.Go(func() {
 						defer close(p.done)
-						p.record.Sealed, p.err = s.unseal(ctx, e)
+						p.record.Sealed, p.err = s.sealedOf(ctx, e)
 					})
 				} else {
 					close(p.done)
@@ -207,9 +207,9 @@ func (s *Store) whole(ctx context.Context, events func(context.Context) iter.Seq
 	}
 }
 
-// unseal reads a record's sealed bytes: nil if they were erased. They were stored before the record was, so when there is
+// sealedOf reads a record's sealed bytes: nil if they were erased. They were stored before the record was, so when there is
 // neither a stream of them nor its tombstone, something is wrong.
-func (s *Store) unseal(ctx context.Context, e stored) (sealed []byte, err error) {
+func (s *Store) sealedOf(ctx context.Context, e stored) (sealed []byte, err error) {
 	name := s.names.side(e.key)
 	for p := s.patience(); ; {
 		sealed, err = s.readSide(ctx, e, name)

@@ -25,9 +25,9 @@ func said(t *testing.T, code int, args ...string) string {
 func TestEngines(t *testing.T) {
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
-	postgres, again := postgrestest.Database(t), postgrestest.Database(t)
+	postgres, again := postgrestest.URL(t), postgrestest.URL(t)
 	t.Setenv(ledgerVariable, postgres)
-	t.Setenv(keysVariable, postgrestest.Database(t))
+	t.Setenv(keysVariable, postgrestest.URL(t))
 	said(t, 0, "demo", "--data", data, "--start", "2025-01-20", "--clients", "12", "--weeks", "4")
 	if s := said(t, 1, "demo", "--data", filepath.Join(dir, "other"), "--clients", "2", "--weeks", "2"); !strings.Contains(s, "code.key is missing") {
 		t.Errorf("a demo over a ledger that there is: %s", s)
@@ -82,7 +82,7 @@ func TestEngines(t *testing.T) {
 }
 
 func TestBenchStore(t *testing.T) {
-	t.Setenv("STORE", postgrestest.Database(t))
+	t.Setenv("STORE", postgrestest.URL(t))
 	var r benchReport
 	if err := json.Unmarshal([]byte(said(t, 0, "bench", "--store", "env:STORE", "--quick", "--json", "--data", t.TempDir())), &r); err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"os/exec"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -140,13 +140,14 @@ func TestTraces(t *testing.T) {
 			t.Errorf("found what is not there: %v", found)
 		}
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		t.Fatal("nothing is known of how this was built")
+	built, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, m := range info.Deps { // what it could write, and the search could not read
-		if writes := regexp.MustCompile(`zstd|compress|snappy|lz4|brotli`); writes.MatchString(m.Path) {
-			t.Errorf("%s is built in: let the search look into what it compresses", m.Path)
+	for name := range strings.FieldsSeq(string(built)) { // what it could write, and the search could not read
+		deflate := strings.HasPrefix(name, "compress/") || name == "github.com/klauspost/compress/flate" || name == "github.com/klauspost/compress/internal/le"
+		if writes := regexp.MustCompile(`zstd|compress|snappy|lz4|brotli`); writes.MatchString(name) && !deflate {
+			t.Errorf("%s is built in: let the search look into what it compresses", name)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -91,11 +92,22 @@ func (s *Server) admin(t testing.TB, statement string) {
 	}
 }
 
+// URL is a new, empty database's connection string as an address.
+func URL(t testing.TB) string {
+	t.Helper()
+	words := url.Values{}
+	for _, word := range strings.Fields(Database(t)) {
+		name, value, _ := strings.Cut(word, "=")
+		words.Set(name, value)
+	}
+	name := words.Get("database")
+	words.Del("database")
+	return (&url.URL{Scheme: "postgres", Path: "/" + name, RawQuery: words.Encode()}).String()
+}
+
 // DSN is the connection string of a database of the server.
 func (s *Server) DSN(database string) string {
-	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: url.Values{
-		"host": {s.dir}, "user": {superuser}, "sslmode": {"disable"},
-	}.Encode()}).String()
+	return fmt.Sprintf("host=%s user=%s database=%s sslmode=disable", s.dir, superuser, database)
 }
 
 const superuser = "samtykke_test"
