@@ -77,6 +77,8 @@ func TestTold(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	var writing sync.WaitGroup // a reader may have a record before its writer has the answer
+	defer writing.Wait()
 	appended(0)
 	for r, err := range reads.After(ctx, 0) {
 		if err != nil {
@@ -85,7 +87,7 @@ func TestTold(t *testing.T) {
 		if r.Version == 20 {
 			break
 		}
-		go appended(r.Version)
+		writing.Go(func() { appended(r.Version) })
 	}
 }
 
