@@ -15,7 +15,7 @@ const (
 	comparisonHolds = 30 * time.Second // without another, look-ups are refused
 )
 
-// timed is a store that has a clock.
+// A timedStore has a clock.
 type timedStore interface {
 	Now(ctx context.Context) (time.Time, error)
 }

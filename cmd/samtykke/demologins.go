@@ -171,7 +171,7 @@ func (d *demo) statistics(ctx context.Context, by ledger.Caller) error {
 		return err
 	}
 	for q := max(statistics.QuarterOf(d.begun), last-2); q <= last; q++ {
-		if _, err := d.sys.release(ctx, by, statistics.Quarterly, q); err != nil {
+		if _, err := d.sys.release(ctx, by, statistics.Quarterly, q, solverFlag{}); err != nil {
 			return err
 		}
 	}

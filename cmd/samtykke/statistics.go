@@ -114,7 +114,7 @@ func (s *system) make(
 // release releases a quarter: the files first, then the event, then the manifest with its proof. Where it was interrupted behind the
 // event, it goes on there.
 func (s *system) release(
-	ctx context.Context, by ledger.Caller, spec statistics.Specification, q statistics.Quarter,
+	ctx context.Context, by ledger.Caller, spec statistics.Specification, q statistics.Quarter, second solverFlag,
 ) (statistics.Publication, error) {
 	st, err := s.published(ctx)
 	if err != nil {
@@ -128,8 +128,11 @@ func (s *system) release(
 	if err := st.Open(q, domain.Act{At: s.ledger.Now(), Actor: by.Actor, Role: by.Role}); err != nil {
 		return statistics.Publication{}, err
 	}
-	m, _, err := s.made(ctx, by, spec, q)
+	m, risk, err := s.made(ctx, by, spec, q)
 	if err != nil {
+		return statistics.Publication{}, err
+	}
+	if _, err := second.opinion(ctx, spec, risk); err != nil {
 		return statistics.Publication{}, err
 	}
 	if err := s.shelf().Put(m); err != nil {
@@ -294,8 +297,8 @@ func (f quarterFlag) quarter() (statistics.Quarter, error) {
 type statisticsAuditCmd struct {
 	dataFlag
 	quarterFlag
-	Solver string `placeholder:"PROGRAM" help:"Have every sensitive number's interval worked out once more, by linear programs: GLPK's glpsol, or what takes its options."`
-	JSON   bool   `name:"json" help:"Answer as JSON."`
+	solverFlag
+	JSON bool `name:"json" help:"Answer as JSON."`
 }
 
 // Help is shown below the options.
@@ -308,10 +311,8 @@ func (c *statisticsAuditCmd) Run(env *surroundings) error {
 	if err != nil {
 		return err
 	}
-	if c.Solver != "" {
-		if _, err := exec.LookPath(c.Solver); err != nil {
-			return usage("--solver: %v", err)
-		}
+	if err := c.check(); err != nil {
+		return err
 	}
 	return c.as(env, func(s *system, by ledger.Caller) error {
 		_, risk, err := s.made(env.ctx, by, statistics.Quarterly, q)
@@ -320,9 +321,9 @@ func (c *statisticsAuditCmd) Run(env *surroundings) error {
 		}
 		told := audited{Risk: risk}
 		if c.Solver != "" {
-			opinion, err := releases.Solver{Path: c.Solver}.Audit(env.ctx, &risk.Problem, risk.Pattern, statistics.Quarterly.Rules)
+			opinion, err := c.opinion(env.ctx, statistics.Quarterly, risk)
 			if err != nil {
-				return err
+				return notSafe(err)
 			}
 			told.Solver = &opinion
 		}
@@ -341,12 +342,36 @@ func (a audited) report(to io.Writer, asJSON bool) error {
 	if asJSON {
 		err = answer(to, a)
 	} else if err = printRisk(to, a.Risk); err == nil && a.Solver != nil {
-		_, err = fmt.Fprintf(to, "Tried by %d linear programs: %d numbers are found out.\n", a.Solver.Programs, len(a.Solver.Disclosures))
-	}
-	if err == nil && a.Solver != nil && len(a.Solver.Disclosures) > 0 {
-		err = fmt.Errorf("%w: %w", errWrong, &statistics.Refused{Found: a.Solver.Disclosures})
+		_, err = fmt.Fprintf(to, "Tried by %d linear programs: nothing is found out.\n", a.Solver.Programs)
 	}
 	return err
+}
+
+// solverFlag names a solver for a second opinion; none, if empty.
+type solverFlag struct {
+	Solver string `placeholder:"PROGRAM" help:"Have every sensitive number's interval worked out once more, by linear programs: GLPK's glpsol, or what takes its options."`
+}
+
+func (f solverFlag) check() error {
+	if f.Solver == "" {
+		return nil
+	}
+	if _, err := exec.LookPath(f.Solver); err != nil {
+		return usage("--solver: %v", err)
+	}
+	return nil
+}
+
+// opinion is the solver's. What it finds out is a *statistics.Refused, which names the first number.
+func (f solverFlag) opinion(ctx context.Context, spec statistics.Specification, risk statistics.Risk) (releases.Opinion, error) {
+	if f.Solver == "" {
+		return releases.Opinion{}, nil
+	}
+	o, err := releases.Solver{Path: f.Solver}.Audit(ctx, &risk.Problem, risk.Pattern, spec.Rules)
+	if err == nil && len(o.Disclosures) > 0 {
+		err = &statistics.Refused{Found: o.Disclosures}
+	}
+	return o, err
 }
 
 // notSafe says of a release that would tell too much that it is wrong, and leaves any other error as it is.
@@ -377,6 +402,7 @@ func printRisk(to io.Writer, r statistics.Risk) error {
 type statisticsReleaseCmd struct {
 	dataFlag
 	quarterFlag
+	solverFlag
 	To string `placeholder:"DIR" help:"Write the files for the Norwegian Institute of Public Health to a new folder as well."`
 }
 
@@ -390,13 +416,16 @@ func (c *statisticsReleaseCmd) Run(env *surroundings) error {
 	if err != nil {
 		return err
 	}
+	if err := c.check(); err != nil {
+		return err
+	}
 	if c.To != "" {
 		if _, err := os.Lstat(c.To); err == nil {
 			return usage("%s is there already", c.To)
 		}
 	}
 	return c.as(env, func(s *system, by ledger.Caller) error {
-		p, err := s.release(env.ctx, by, statistics.Quarterly, q)
+		p, err := s.release(env.ctx, by, statistics.Quarterly, q, c.solverFlag)
 		if err != nil {
 			return notSafe(err)
 		}

@@ -215,7 +215,7 @@ func (w world) verifyFiles(ctx context.Context, verifier string, from []outside,
 		before.add(problem{File: ledgerDir + "/index", What: report.NoIndex})
 	}
 	c := check{store: store, proofs: disk.Sub(w.disk, proofDir), verifier: verifier, outside: from, rules: w.rules}
-	if w.keys != "" {
+	if w.keys != "" && w.holds(keyDir+"/master.key") { // else the data keys would be opened by nothing, and a master key made
 		keys, err := w.openKeys(ctx)
 		if err != nil {
 			return before, err
