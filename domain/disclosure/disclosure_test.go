@@ -1,6 +1,7 @@
 package disclosure
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -156,6 +157,23 @@ func report(t testing.TB, p *Problem, pat Pattern) {
 	}
 	t.Logf("%d cells, %d publishable, %d primary, %d secondary: %.1f %% of what primary alone publishes stays", len(p.Cells), publishable,
 		sensitive, secondary, 100-100*float64(secondary)/float64(publishable-sensitive))
+}
+
+// A cell of two persons needs a walk up by one and one down by two. The second goes through a margin that the first leaves alone, and
+// only from where the first half of it has led: nothing that was free at the truth shows that the margin has to go.
+func TestWalkTakesAnotherCellHalfway(t *testing.T) {
+	b, r := &builder{}, Rules{Threshold: 3}
+	cells := b.table("t", [][]int{{1, 1, 1}, {1, 2, 3}}, nil)
+	for i, why := range Primary(&b.Problem, r) {
+		if why == "" && b.Cells[i].Name != "t all/2" {
+			b.Cells[i].Kind = Released
+		}
+	}
+	b.insiders(cells)
+	var given *GivenAway
+	if _, err := Protect(&b.Problem, r); err != nil && (!errors.As(err, &given) || given.Who == "") {
+		t.Fatal(err)
+	}
 }
 
 func TestSize(t *testing.T) {

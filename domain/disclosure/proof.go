@@ -83,13 +83,17 @@ func (n *prover) prove(target int, mayHide bool) (up, down int, ok bool) {
 		if n.single(target, n.narrowly) {
 			return 0, 0, true
 		}
-		if up, down, ok = n.several(target); ok {
+		if up, down, ok = n.several(target, false); ok {
 			return up, down, true
 		}
 		if !mayHide || !n.hide(target) {
-			return up, down, n.single(target, n.thoroughly)
+			break
 		}
 	}
+	if ok = n.single(target, n.thoroughly); !ok && mayHide {
+		return n.several(target, true)
+	}
+	return up, down, ok
 }
 
 // single looks for one walk that does it.
@@ -126,8 +130,9 @@ func (n *prover) note(target, cell, up, down int, cells []int) {
 	}
 }
 
-// several goes one walk after the other, up as far as needed, then down from the truth.
-func (n *prover) several(target int) (up, down int, ok bool) {
+// several goes one walk after the other, up as far as needed, then down from the truth. With mayHide it suppresses what a further
+// walk takes that goes on from where the others have led.
+func (n *prover) several(target int, mayHide bool) (up, down int, ok bool) {
 	truth := n.p.Cells[target].Persons
 	lo, hi := map[int]int{}, map[int]int{}
 	_, below := n.harmful(target)
@@ -135,8 +140,14 @@ func (n *prover) several(target int) (up, down int, ok bool) {
 		touched := map[int]int{}
 		for gone := 0; gone < want; {
 			w, ok := n.thoroughly(target, max(direction, 0), max(-direction, 0), false)
+			if !ok && mayHide {
+				w, ok = n.thoroughly(target, max(direction, 0), max(-direction, 0), true)
+			}
 			if !ok {
 				break
+			}
+			for _, t := range w {
+				n.hidden[t.at] = true
 			}
 			steps, back := n.room(w)
 			if direction < 0 {
