@@ -157,7 +157,7 @@ func (s Shelf) Previous(r statistics.Released) (statistics.Previous, error) {
 	if err == nil && risk.Period != whole.Period {
 		err = ErrChanged
 	}
-	return statistics.Previous{Release: whole, Counted: risk.Counted}, err
+	return statistics.Previous{Release: whole, Kept: risk.Kept}, err
 }
 
 // Finish writes the manifest of a release whose event is proved, and gives it. To finish again changes nothing that counts.

@@ -176,6 +176,19 @@ func TestWalkTakesAnotherCellHalfway(t *testing.T) {
 	}
 }
 
+// A remainder that nobody is in takes up no loss: what else is in its sum has to.
+func TestEmptyRemainderTakesUpNoLoss(t *testing.T) {
+	b := &builder{}
+	few, most := b.cell("few", 2, 20, Publishable), b.cell("most", 18, 20, Publishable)
+	b.sum(b.cell("all", 20, 0, Released), few, most)
+	part := b.cell("part", 18, 100, Publishable)
+	b.sum(most, part, b.cell("rest", 0, 0, Private))
+	pat, err := Protect(&b.Problem, Rules{})
+	if err != nil || pat.Shown(few) || pat.Shown(most) || pat.Shown(part) {
+		t.Error(pat, err)
+	}
+}
+
 func TestSize(t *testing.T) {
 	for _, tables := range []int{1, 3} {
 		p := counties(1, tables, 300)

@@ -5,23 +5,24 @@ import "slices"
 // A network is a problem under attack: the equations, what is hidden from whom, and the integers that an attacker might take the
 // cells for.
 type network struct {
-	p       *Problem
-	rules   Rules
-	reasons []Reason
-	sums    [][]term // each adds up to zero; the cells with the least weight come first
-	of      [][]term // for each cell, the sums that it stands in
-	slack   []int    // for each sum, a cell that stands in no other sum, is never shown and has room; -1 without one
-	knots   []bool   // for each sum, whether every cell of it opens more than one other sum
-	hidden  []bool   // derived, or suppressed
-	known   []bool   // by the insider who is looking, see as
-	knows   [][]int  // for each insider, all that follows from what it knows of its own
-	knowers [][]int  // for each cell, the insiders that know it
-	persons []int    // what the cells are taken for: the truth, but while a walk goes away from it
-	narrow  bool     // whether searches follow but a few of the ways
-	best    map[uint64]int
-	walks   [][]walk // for each cell, some that were found
-	off     []term
-	tried   []term // best, off and tried are the search's own
+	p          *Problem
+	rules      Rules
+	reasons    []Reason
+	sums       [][]term // each adds up to zero; the cells with the least weight come first
+	of         [][]term // for each cell, the sums that it stands in
+	slack      []int    // for each sum, a cell that stands in no other sum, is never shown and has room; -1 without one
+	knots      []bool   // for each sum, whether every cell of it opens more than one other sum
+	hidden     []bool   // derived, or suppressed
+	known      []bool   // by the insider who is looking, see as
+	knows      [][]int  // for each insider, all that follows from what it knows of its own
+	knowers    [][]int  // for each cell, the insiders that know it
+	persons    []int    // what the cells are taken for: the truth, but while a walk goes away from it
+	narrow     bool     // whether searches follow but a few of the ways
+	atAnyPrice bool     // whether searches look for a short walk instead of a cheap one
+	best       map[uint64]int
+	walks      [][]walk // for each cell, some that were found
+	off        []term
+	tried      []term // best, off and tried are the search's own
 }
 
 // A term is a cell in a sum, or a sum of a cell, with its sign.
@@ -53,7 +54,8 @@ func newNetwork(p *Problem, r Rules) *network {
 		slices.SortStableFunc(terms, func(a, b term) int { return max(p.Cells[a.at].Weight, 1) - max(p.Cells[b.at].Weight, 1) })
 		n.slack[i] = -1
 		for _, t := range terms {
-			if k := p.Cells[t.at].Kind; (k == Derived || k == Private) && len(n.of[t.at]) == 1 && n.reasons[t.at] == "" {
+			if k := p.Cells[t.at].Kind; (k == Derived || k == Private) && len(n.of[t.at]) == 1 && n.reasons[t.at] == "" &&
+				n.persons[t.at] >= 2*n.rules.Protection {
 				n.slack[i] = t.at
 			}
 		}

@@ -225,6 +225,13 @@ func (n *prover) hide(target int) bool {
 		try(1, 0)
 		try(0, 1)
 	}
+	if chosen == nil { // where much has to go with it, the cheapest may be out of reach
+		n.atAnyPrice = true
+		for _, split := range n.splits(target) {
+			try(split[0], split[1])
+		}
+		n.atAnyPrice = false
+	}
 	for _, cell := range chosen {
 		n.hidden[cell] = true
 	}

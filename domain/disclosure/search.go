@@ -9,6 +9,7 @@ import (
 // How many states one search looks at before it gives up. With these, a table of some hundred rows is searched through.
 const (
 	narrowBudget = 250
+	shortBudget  = 1000
 	wideBudget   = 4000
 )
 
@@ -58,8 +59,11 @@ func (n *network) find(target, forward, backward int, mayHide bool) (walk, bool)
 	}
 	push(n.step(nil, target, 1, target, 0))
 	budget := wideBudget
-	if n.narrow {
+	switch {
+	case n.narrow:
 		budget = narrowBudget
+	case n.atAnyPrice:
+		budget = shortBudget
 	}
 	for ; queue.Len() > 0 && budget > 0; budget-- {
 		s := heap.Pop(queue).(*state)
@@ -158,7 +162,11 @@ func (n *network) ways(s *state, off term, target, forward, backward int, mayHid
 // option tells whether the walk may go on by changing the cell, and what that costs.
 func (n *network) option(s *state, cell, sign, forward, backward int, mayHide bool) (int, bool) {
 	price, ok := n.price(cell)
-	return price, ok && (price == 0 || mayHide) && n.persons[cell] >= room(sign, forward, backward) && !s.uses(cell)
+	ok = ok && (price == 0 || mayHide)
+	if n.atAnyPrice {
+		price = 0
+	}
+	return price, ok && n.persons[cell] >= room(sign, forward, backward) && !s.uses(cell)
 }
 
 // next is the sum to mend: a knot first, since whichever of its cells is taken, much else hangs on it; then one that the last

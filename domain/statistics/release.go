@@ -48,25 +48,10 @@ type Mean struct {
 	Tenths *int   `json:"tenths"` // nil: suppressed
 }
 
-// tells says whether the release shows how many there are of a universe in an organisation or group of them; in all: "".
-func (r *Release) tells(spec Specification, u *Universe, organisation string) bool {
-	for i, t := range r.Tables {
-		if i >= len(spec.Tables) || spec.Tables[i].Universe != u {
-			continue
-		}
-		for _, row := range t.Rows {
-			if row.Organisation == organisation && row.Class == "" && row.Variable == "" && row.Persons != nil {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// A Previous is the release of the quarter before, and what was really counted then, by organisation and group; in all: "".
+// A Previous is the release of the quarter before, and all that is kept of it and of those before it.
 type Previous struct {
 	Release Release
-	Counted map[string]int
+	Kept    disclosure.Problem
 }
 
 // A Risk is what the protection of a release came to. It stays inside: which cells are small is what must not be told.
@@ -83,7 +68,7 @@ type Risk struct {
 	Means       int                       `json:"means"`      // that could be shown
 	MeansShown  int                       `json:"meansShown"`
 	Insiders    int                       `json:"insiders"`    // whose knowledge was tried, besides an outsider's
-	Counted     map[string]int            `json:"counted"`     // clients of each organisation and group: what the next release is compared with
+	Kept        disclosure.Problem        `json:"kept"`        // what the next release is compared with
 	Disclosures []disclosure.Disclosure   `json:"disclosures"` // what they found: nothing, of what is released
 
 	Problem disclosure.Problem `json:"-"` // what was protected, and how, for whoever attacks it by other means
@@ -120,12 +105,17 @@ func Make(spec Specification, q Quarter, position uint64, pop Population, noise 
 	if err != nil {
 		return Release{}, Risk{Period: q}, err
 	}
+	if previous != nil {
+		if err := previous.check(spec); err != nil {
+			return Release{}, Risk{Period: q}, err
+		}
+	}
 	pattern, err := b.protect(previous)
-	risk := Risk{Period: q, Sensitive: map[disclosure.Reason]int{}, Insiders: len(b.problem.Insiders), Withheld: []string{}, Counted: b.counted()}
+	risk := Risk{Period: q, Sensitive: map[disclosure.Reason]int{}, Insiders: len(b.problem.Insiders), Withheld: []string{}}
 	if err != nil {
 		return Release{}, risk, err
 	}
-	risk.Problem, risk.Pattern = b.problem, pattern
+	risk.Problem, risk.Pattern, risk.Kept = b.problem, pattern, b.keep(pattern)
 	if risk.Disclosures, err = disclosure.Audit(&b.problem, pattern, spec.Rules); err != nil {
 		return Release{}, risk, err
 	}
@@ -141,7 +131,7 @@ func Make(spec Specification, q Quarter, position uint64, pop Population, noise 
 			} else if !pattern.Shown(i) {
 				risk.Secondary++
 			}
-		case why != "":
+		case why != "" && i >= b.before:
 			risk.Remainders++
 		}
 	}

@@ -249,7 +249,7 @@ func TestAnErasedClientIsInNoLaterRelease(t *testing.T) {
 	if !reflect.DeepEqual(after, never) {
 		t.Error("one deletion is seen in the release, where fewer than five are to be hidden")
 	}
-	linked, risk := make1(t, erased, q+1, "k", &statistics.Previous{Release: before, Counted: counted.Counted})
+	linked, risk := make1(t, erased, q+1, "k", &statistics.Previous{Release: before, Kept: counted.Kept})
 	rows, then := names(linked), names(before)
 	total := "2026Q2 clients organisation=" + officeID(0).String()
 	stayed := rows[total+" new=no"]

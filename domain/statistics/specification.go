@@ -283,18 +283,18 @@ func impliedChange(i journal.Instrument) (implied [][3]string) {
 
 // Quarterly is the specification in use.
 var Quarterly = Specification{
-	Name: "quarterly", Version: 1, Rule: "statistics/1",
+	Name: "quarterly", Version: 1, Rule: "statistics/2",
 	Rules:         disclosure.Rules{Threshold: 5, Protection: 5, P: 10},
 	FewestForMean: 30,
 	Tables: []Table{
-		{Name: "clients", Label: Words{"Nye og tidligere", "Nye og tidlegare", "New and earlier"}, Universe: clients, Over: true, Of: []*Variable{isNew}},
-		{Name: "use", Label: Words{"Bruk", "Bruk", "Use"}, Universe: clients, Over: true, Of: []*Variable{used}},
-		{Name: "sharing", Label: Words{"Deling", "Deling", "Sharing"}, Universe: clients, Over: true, Of: []*Variable{sharing}},
-		{Name: "lapses", Label: Words{"Deling som løp ut", "Deling som gjekk ut", "Sharing that ran out"}, Universe: clients, Over: true, Of: []*Variable{lapsed}},
-		{Name: "codes", Label: Words{"Bytte av kode", "Byte av kode", "Changes of code"}, Universe: clients, Over: true, Of: []*Variable{rotated}},
-		{Name: "services", Label: Words{"Deling etter tjeneste", "Deling etter teneste", "Sharing by service"}, Universe: clients, By: service, Of: []*Variable{sharing}},
-		{Name: "new-sharing", Label: Words{"Deling blant nye og tidligere", "Deling blant nye og tidlegare", "Sharing of new and earlier clients"}, Universe: clients, By: isNew, Of: []*Variable{sharing}, Never: [][2]string{{"yes", "lapsed"}}},
-		{Name: "follow-up", Label: Words{"Spørsmålet om oppfølging", "Spørsmålet om oppfølging", "The question about follow-up"}, Universe: asked, Over: true, Of: []*Variable{followUp}},
+		{Name: "clients", Label: Words{"Nye og tidligere", "Nye og tidlegare", "New and earlier"}, Universe: clients, Over: true, Of: []*Variable{isNew}, Kept: true},
+		{Name: "use", Label: Words{"Bruk", "Bruk", "Use"}, Universe: clients, Over: true, Of: []*Variable{used}, Kept: true},
+		{Name: "sharing", Label: Words{"Deling", "Deling", "Sharing"}, Universe: clients, Over: true, Of: []*Variable{sharing}, Kept: true},
+		{Name: "lapses", Label: Words{"Deling som løp ut", "Deling som gjekk ut", "Sharing that ran out"}, Universe: clients, Over: true, Of: []*Variable{lapsed}, Kept: true},
+		{Name: "codes", Label: Words{"Bytte av kode", "Byte av kode", "Changes of code"}, Universe: clients, Over: true, Of: []*Variable{rotated}, Kept: true},
+		{Name: "services", Label: Words{"Deling etter tjeneste", "Deling etter teneste", "Sharing by service"}, Universe: clients, By: service, Of: []*Variable{sharing}, Kept: true},
+		{Name: "new-sharing", Label: Words{"Deling blant nye og tidligere", "Deling blant nye og tidlegare", "Sharing of new and earlier clients"}, Universe: clients, By: isNew, Of: []*Variable{sharing}, Never: [][2]string{{"yes", "lapsed"}}, Kept: true},
+		{Name: "follow-up", Label: Words{"Spørsmålet om oppfølging", "Spørsmålet om oppfølging", "The question about follow-up"}, Universe: asked, Over: true, Of: []*Variable{followUp}, Kept: true},
 		{Name: "finished", Label: Words{"Fullførte deler", "Fullførte delar", "Parts finished"}, Universe: users, Over: true, Of: []*Variable{finished}},
 		{Name: "finished-sharing", Label: Words{"Fullførte deler etter deling", "Fullførte delar etter deling", "Parts finished by sharing"}, Universe: users, By: sharing, Of: []*Variable{finished}},
 		{Name: "parts", Label: Words{"Hver del av programmet", "Kvar del av programmet", "Each part of the programme"}, Universe: users, Of: parts},
@@ -306,8 +306,51 @@ var Quarterly = Specification{
 		{Name: "gad-7-change", Label: Words{"GAD-7, endring", "GAD-7, endring", "GAD-7, change"}, Universe: gad7More, Over: true, Of: []*Variable{gad7Change}},
 		{Name: "gad-7-change-by-severity", Label: Words{"GAD-7, endring etter første skjema", "GAD-7, endring etter første skjema", "GAD-7, change by first form"}, Universe: gad7More, By: gad7From, Of: []*Variable{gad7Change}, Mean: change(journal.GAD7, "GAD-7"), Never: neverBetter(journal.GAD7)},
 		{Name: "gad-7-last", Label: Words{"GAD-7, fra første til siste skjema", "GAD-7, frå første til siste skjema", "GAD-7, from first to last form"}, Universe: gad7More, By: gad7From, Of: []*Variable{gad7To}, Implied: impliedChange(journal.GAD7)},
-		{Name: "deletions", Label: Words{"Slettinger", "Slettingar", "Deletions"}, Universe: deleted, Over: true},
+		{Name: "deletions", Label: Words{"Slettinger", "Slettingar", "Deletions"}, Universe: deleted, Over: true, Kept: true},
 	},
+	Flows: flows(),
+}
+
+func are(u *Universe, is ...Is) Group { return Group{Universe: u, Is: is} }
+
+func before(g Group) Group {
+	g.Before = true
+	return g
+}
+
+// stay is that whoever has had access for longer had it in the quarter before.
+var stay = Flow{Totals: true, To: []Group{are(clients, Is{isNew, "no"})}, From: []Group{before(are(clients))}}
+
+// flows are where people come from, as everybody knows who knows how the service works: the first question is answered once, and no is
+// an answer to nothing else; sharing that has run out had done so before, or did in the quarter, and only who was asked can have let it.
+func flows() []Flow {
+	unanswered, declined, out := Is{sharing, "unanswered"}, Is{sharing, "declined"}, Is{sharing, "lapsed"}
+	came, stayed, ranOut := are(clients, Is{isNew, "yes"}), Is{isNew, "no"}, are(clients, Is{lapsed, "yes"})
+	never, no := before(are(clients, unanswered)), before(are(clients, declined))
+	all := []Flow{
+		stay,
+		{To: []Group{are(clients, unanswered)}, From: []Group{never, came}},
+		{To: []Group{are(clients, unanswered), are(clients, declined)}, From: []Group{never, no, came}},
+		{To: []Group{are(clients, out)}, From: []Group{before(are(clients, out)), ranOut}},
+		{To: []Group{are(clients, stayed, unanswered)}, From: []Group{never}, Totals: true},
+		{To: []Group{are(clients, stayed, unanswered), are(clients, stayed, declined)}, From: []Group{never, no}, Totals: true},
+		{To: []Group{are(asked, Is{followUp, "lapsed"})}, From: []Group{ranOut}},
+		{To: []Group{ranOut}, From: []Group{before(are(asked, Is{followUp, "open"})), are(asked)}},
+		{To: []Group{are(asked, Is{followUp, "yes"}), are(asked, Is{followUp, "no"})}, From: []Group{are(clients, Is{used, "yes"})}},
+	}
+	for _, c := range service.Categories {
+		same := Is{service, c.Name}
+		all = append(all,
+			Flow{To: []Group{are(clients, same)}, From: []Group{before(are(clients, same)), came}, Totals: true},
+			Flow{To: []Group{are(clients, same, unanswered)}, From: []Group{before(are(clients, same, unanswered)), came}, Totals: true})
+	}
+	some := []Group{are(users, Is{finished, "1-2"}), are(users, Is{finished, "3-8"})}
+	var one []Group
+	for _, p := range parts {
+		one = append(one, are(users, Is{p, "yes"}))
+		all = append(all, Flow{To: one[len(one)-1:], From: some, Totals: true})
+	}
+	return append(all, Flow{To: some, From: one, Totals: true})
 }
 
 // deleted is who had everything erased in the quarter: no person's data, but the deletions that organisations have on record.

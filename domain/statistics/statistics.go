@@ -21,8 +21,18 @@
 // organisation included, whoever may see which. A cell that two tables share is one cell. Each organisation is an insider, who knows
 // its own clients; where the rest without that organisation would be too small, that remainder has to be protected too. Universes of which
 // one is part of the other are tied together, so that few who are in the larger one only are protected like any other few; so is what
-// follows from two categories for a third (Table.Implied). What everybody knows to be impossible is told as zero, and protects nothing
-// (Table.Never).
+// follows from two categories for a third (Table.Implied), and what follows from where people come from (Specification.Flows). What
+// everybody knows to be impossible is told as zero, and protects nothing (Table.Never).
+//
+// # What was released before
+//
+// The problem holds all earlier releases as well: what they told is told, what they hid is still to be protected, and is refused to
+// whoever has all of them. Quarters that follow each other are tied by what can be said of the same people in both: who was there then is
+// there still or has left; who has not answered the first question now had not answered it then, or is new; whose sharing has run out now
+// had none then for that reason, or it ran out since; nobody's service changes. Whoever deletes everything is taken to be among those who
+// have left. For this the numbers of some tables are kept inside as they were (Table.Kept): how many there were, and where they
+// stood with sharing. Nothing of health is among them: how somebody feels in one quarter says nothing about the next that everybody knows.
+// Who is in one group and not in the other, or comes from one of two, is protected where it is few.
 //
 // Where there is hardly anybody, it may be that no suppression is found that protects a cell. Then the table that it stands in is withheld
 // as a whole, and in the end all of them.
@@ -101,6 +111,7 @@ type Specification struct {
 	Rules         disclosure.Rules
 	FewestForMean int // persons behind a mean
 	Tables        []Table
+	Flows         []Flow
 }
 
 // A Table counts the persons of a universe by what they are.
@@ -114,6 +125,27 @@ type Table struct {
 	Mean     *Measure    // of each class, without organisations; nil: none
 	Never    [][2]string // categories of By and Of that nobody can be in together, as everybody knows
 	Implied  [][3]string // category of By, of Of, and of the variable of another table by the same, which follows from these two
+	Kept     bool        // its numbers stay inside as they were, and what is released later is compared with them: nothing of anybody's health
+}
+
+// A Flow is what everybody knows of where people come from: whoever is in one of the first groups, of which nobody is in two, is in one
+// of the others.
+type Flow struct {
+	To, From []Group
+	Totals   bool // holds for all and groups of organisations as well, where it does not follow from what holds for each
+}
+
+// A Group is those of a universe who are in a category of each of some variables, in a quarter or in the one before it.
+type Group struct {
+	Before   bool // in the quarter before
+	Universe *Universe
+	Is       []Is
+}
+
+// Is is a category of a variable, by its name.
+type Is struct {
+	Variable *Variable
+	Category string
 }
 
 // A Universe is who is in a table.

@@ -106,6 +106,8 @@ type board struct {
 	index   map[string]int // of a cell by its name
 	sets    []disclosure.RecordSum
 	sums    map[[2]int]bool
+	before  int      // so many cells are of earlier releases
+	tied    []*tally // tables that say more about those
 }
 
 // count counts the population of a quarter.
@@ -232,10 +234,6 @@ func choices(v *Variable, at int) []int {
 
 // name tells a cell from all others of the release. Two tables' cells of the same persons have the same.
 func (b *board) name(t *tally, p place) string {
-	parts := []string{b.quarter.String(), t.table.Universe.Name}
-	if p.over != all {
-		parts = append(parts, "organisation="+b.offices[p.over].name)
-	}
 	var vars []string
 	if p.by != all {
 		vars = append(vars, t.table.By.Name+"="+t.table.By.Categories[p.by].Name)
@@ -244,8 +242,25 @@ func (b *board) name(t *tally, p place) string {
 		v := t.table.Of[p.of]
 		vars = append(vars, v.Name+"="+v.Categories[p.is].Name)
 	}
+	return nameOf(b.quarter, t.table.Universe, b.office(p.over), vars)
+}
+
+// nameOf is a cell's, with the organisation or group of them, or "", and its categories.
+func nameOf(q Quarter, u *Universe, office string, vars []string) string {
+	parts := []string{q.String(), u.Name}
+	if office != "" {
+		parts = append(parts, "organisation="+office)
+	}
 	slices.Sort(vars)
 	return strings.Join(append(parts, vars...), " ")
+}
+
+// office is the name of an organisation or a group of them; of all "".
+func (b *board) office(over int) string {
+	if over == all {
+		return ""
+	}
+	return b.offices[over].name
 }
 
 // cell gives the index of the cell at a place, which is made where it was not there.
@@ -311,6 +326,10 @@ func (b *board) build(previous *Previous) {
 	for _, o := range b.offices[:b.leaves] {
 		b.problem.Insiders = append(b.problem.Insiders, disclosure.Insider{Name: o.name})
 	}
+	b.before, b.tied = 0, nil
+	if previous != nil {
+		b.remember(previous.Kept)
+	}
 	for _, t := range b.tallies {
 		if !t.withheld {
 			b.table(t)
@@ -327,8 +346,11 @@ func (b *board) build(previous *Previous) {
 			b.implied(t)
 		}
 	}
-	if previous != nil {
-		b.since(previous)
+	for over := all; over < len(b.offices); over++ {
+		for _, f := range b.spec.Flows {
+			b.flow(f, over)
+		}
+		b.leavers(over)
 	}
 }
 
@@ -339,7 +361,7 @@ func (t *Table) never(p place) bool {
 
 // protect suppresses what has to be. Where no suppression keeps a cell, as happens when there is hardly anybody, a table that it stands in
 // is withheld as a whole, the last first, and it begins again: of a table of which nothing is told, and that no sum binds to what is
-// told but its totals, nothing follows.
+// told but its totals, nothing follows. Where the cell was hidden in an earlier release, it is one of those that tell more about that.
 func (b *board) protect(previous *Previous) (disclosure.Pattern, error) {
 	for {
 		b.build(previous)
@@ -349,8 +371,11 @@ func (b *board) protect(previous *Previous) (disclosure.Pattern, error) {
 			return pattern, err
 		}
 		in := b.within[given.Cell]
+		if given.Cell < b.before {
+			in = b.tied
+		}
 		if len(in) == 0 {
-			return nil, err // it was released before
+			return nil, err
 		}
 		in[len(in)-1].withheld = true
 	}
@@ -474,31 +499,10 @@ func (b *board) derive(c disclosure.Cell) int {
 	return i
 }
 
-// place names everybody of a universe at an organisation, a group of them, or all.
-func (b *board) place(u *Universe, over int) string {
-	return b.name(&tally{table: &Table{Universe: u}}, place{over, all, all, all})
-}
-
 // members are the organisations of a group, or all.
 func (b *board) members(over int) []int {
 	if over == all {
 		return b.everybody()
 	}
 	return b.offices[over].leaves
-}
-
-// counted is how many there are at each organisation, group of them, and in all.
-func (b *board) counted() map[string]int {
-	n := map[string]int{}
-	for _, t := range b.tallies {
-		if t.table.Universe != clients {
-			continue
-		}
-		n[""] = b.at(t, place{all, all, all, all}).persons
-		for over, o := range b.offices {
-			n[o.name] = b.at(t, place{over, all, all, all}).persons
-		}
-		break
-	}
-	return n
 }
