@@ -52,6 +52,12 @@ func (r fileRing) Count(context.Context) (living, destroyed int, err error) {
 
 func (r fileRing) Epochs() ([]keyring.Epoch, error) { return r.FileRing.Epochs(), nil }
 
+// serverOptions are how a ledger at a server works.
+type serverOptions struct {
+	postgres postgres.Options
+	esdb     esdb.Options
+}
+
 // elsewhere is a connection string, by its scheme; "" is none.
 func elsewhere(s string) (scheme string) {
 	scheme, _, found := strings.Cut(s, "://")
@@ -65,13 +71,14 @@ func elsewhere(s string) (scheme string) {
 func (w world) openServer(ctx context.Context, connection string) (engine, error) {
 	switch elsewhere(connection) {
 	case "postgres", "postgresql":
-		s, err := postgres.Open(ctx, connection, postgres.Options{})
+		s, err := postgres.Open(ctx, connection, w.at.postgres)
 		if err != nil {
 			return nil, err
 		}
 		return s, nil
 	case "esdb", "esdb+discover":
-		options := esdb.Options{Clock: w.clock}
+		options := w.at.esdb
+		options.Clock = w.clock
 		if w.disk != nil {
 			if err := w.disk.MakeDir(positionsDir); err != nil {
 				return nil, err
