@@ -111,21 +111,21 @@ func (h postgresHost) strike(draw *rand.Rand) {
 	}
 	switch draw.IntN(10) {
 	case 0, 1:
-		h.events.Next(writing, in(30, postgrestest.CutAfter, postgrestest.CutBefore)...)
+		h.events.Next(writing, in(10, postgrestest.CutAfter, postgrestest.CutBefore)...)
 	case 2, 3:
-		h.events.Next(writing, in(30, postgrestest.CutBefore, postgrestest.CutAfter)...)
+		h.events.Next(writing, in(10, postgrestest.CutBefore, postgrestest.CutAfter)...)
 	case 4:
-		h.events.Next(writing, in(20, postgrestest.ShutAfter)...)
+		h.events.Next(writing, in(8, postgrestest.ShutAfter)...)
 	case 5:
-		h.events.Next(writing, in(20, postgrestest.Late)...)
+		h.events.Next(writing, in(8, postgrestest.Late)...)
 	case 6:
-		h.events.Next(writing, in(20, postgrestest.Crash)...)
+		h.events.Next(writing, in(8, postgrestest.Crash)...)
 	case 7:
-		h.events.Next("", in(200, postgrestest.CutAfter)...)
+		h.events.Next("", in(80, postgrestest.CutAfter)...)
 	case 8:
-		h.keys.Next("", in(30, postgrestest.CutAfter)...)
+		h.keys.Next("", in(15, postgrestest.CutAfter)...)
 	case 9:
-		h.keys.Next("", in(30, postgrestest.ShutAfter)...)
+		h.keys.Next("", in(15, postgrestest.ShutAfter)...)
 	}
 }
 
@@ -183,7 +183,7 @@ func (h *eventStoreHost) strike(draw *rand.Rand) {
 	fates := h.fates()
 	fate := fates[draw.IntN(len(fates))]
 	method := []string{writing, writing, ""}[draw.IntN(3)]
-	from, times := int64(1+draw.IntN(40)), []int64{1, 2, 60}[draw.IntN(3)] // 60 are more than a store's patience
+	from, times := int64(1+draw.IntN(15)), []int64{1, 2, 60}[draw.IntN(3)] // 60 are more than a store's patience
 	restart := draw.IntN(6) == 0
 	var calls atomic.Int64
 	h.node.Faults(func(c esdbtest.Call) esdbtest.Fate {

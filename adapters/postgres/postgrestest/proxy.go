@@ -28,8 +28,9 @@ const (
 type Proxy struct {
 	DSN string // of the database, through the proxy
 
-	server *Server
-	tb     testing.TB
+	server   *Server
+	tb       testing.TB
+	crashing sync.WaitGroup // of the server
 
 	mu    sync.Mutex
 	what  []byte // that a message holds which has a fate
@@ -53,6 +54,7 @@ func NewProxy(t testing.TB, dsn string) *Proxy {
 	t.Cleanup(func() {
 		l.Close()
 		p.Cut()
+		p.crashing.Wait()
 	})
 	go func() {
 		for {
@@ -67,8 +69,9 @@ func NewProxy(t testing.TB, dsn string) *Proxy {
 }
 
 // Next chooses the fates of the next messages that execute the prepared statement of this name, or of any if it has none. All
-// later ones pass, and whoever was shut out gets through again.
+// later ones pass, whoever was shut out gets through again, and a server that is being restarted is there again.
 func (p *Proxy) Next(statement string, fates ...Fate) {
+	p.crashing.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.what, p.fates, p.shut, p.muted = nil, fates, false, false
@@ -153,6 +156,7 @@ func (p *Proxy) serve(client net.Conn) {
 			return
 		case Crash:
 			p.server.Crash(p.tb)
+			p.crashing.Done()
 			return
 		}
 	}
@@ -173,6 +177,9 @@ func (p *Proxy) fate(sent []byte) Fate {
 	what := p.fates[0]
 	p.fates = p.fates[1:]
 	p.shut = p.shut || what == ShutAfter
+	if what == Crash {
+		p.crashing.Add(1)
+	}
 	return what
 }
 
