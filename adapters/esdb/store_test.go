@@ -100,9 +100,7 @@ func TestStoreWithFaults(t *testing.T) {
 			esdbtest.Unavailable, esdbtest.Lost, esdbtest.TimedOut, esdbtest.Cut, esdbtest.CutAfter, esdbtest.NotLeader,
 		}},
 	} {
-		if raceDetector {
-			// Sent to another node, the client closes its connection beside calls that are being sent, and reads what
-			// gRPC is writing then.
+		if esdbtest.Raced {
 			c.fates = slices.DeleteFunc(c.fates, func(f esdbtest.Fate) bool { return f == esdbtest.NotLeader })
 		}
 		t.Run(c.name, func(t *testing.T) {
@@ -133,7 +131,7 @@ func sometimes(oneIn int, fates ...esdbtest.Fate) func(esdbtest.Call) esdbtest.F
 
 // Connections that the server ends with GOAWAY, idle or not, are nothing to a caller.
 func TestStoreWithShortConnections(t *testing.T) {
-	if raceDetector {
+	if esdbtest.Raced {
 		t.Skip("this runs without the race detector, which makes it take most of a minute; TestIdleConnections is what it finds races in")
 	}
 	ledgertest.TestStore(t, func(t *testing.T) ledgertest.Place {

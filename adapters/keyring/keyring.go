@@ -93,6 +93,13 @@
 // table or a copy that never got its name, is overwritten and removed before anything else is written. Destroy waits for a
 // rotation under way: until the copy is the current table, or is overwritten, it may hold the key.
 //
+// # Moving
+//
+// Data keys move between folders and databases as they lie (Wrapped), each closed under the epoch's key, which does not move. Fill makes
+// the new table whole, under its provisional name, before it counts. Leave overwrites the old one from its header on: so after an
+// interruption there is a keyring at one place at least, whole, and both until the old one's header is gone. A folder whose table
+// is being left opens as no keyring, and holds up whoever would keep epochs' keys there, until Left has ended it.
+//
 // # What a caller must see to
 //
 // Owners' ids are never used again for another. One process has a folder open at a time: OpenFile takes the lock in it. Rotate

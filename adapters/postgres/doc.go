@@ -73,6 +73,9 @@
 // in a transaction, has the table vacuumed, and only then destroys the keys of epochs that ended. What interrupts it, the next
 // call takes up: each row says under which epoch's key it is.
 //
+// Keys, FillKeys and LeaveKeys move all data keys out of a database and into one, closed as they are, each in one transaction that
+// locks the ring's row: nobody makes or destroys a key meanwhile. Keys that were made after they were read are not removed.
+//
 // PostgreSQL overwrites nothing in place. A row's earlier form stays in the table until no older transaction can see it and a
 // vacuum has come by, and its bytes perhaps in a page's free room until other rows take that; it stays in the server's log until
 // that is recycled, which takes some checkpoints, on each standby likewise, and in archives of the log and in backups for as long as

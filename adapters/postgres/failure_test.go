@@ -1,14 +1,9 @@
 package postgres_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -22,151 +17,26 @@ import (
 	"samtykke/adapters/postgres/postgrestest"
 )
 
-// A proxy stands between a store and its server, and can cut the connection at an append.
-type proxy struct {
-	dsn string // of the database, through the proxy
-	to  string
-
-	mu    sync.Mutex
-	fates []fate // of the next appends to pass, one each
-	shut  bool   // no new connections
-	muted bool   // nothing that is sent to the server gets there, and it is not told when the client is gone
-	open  map[net.Conn]bool
-}
-
-type fate int
-
-const (
-	pass      fate = iota
-	cutAfter       // the server has the append, and its answer goes nowhere
-	cutBefore      // the server never gets it
-	shutAfter      // as cutAfter, and from then on nobody gets through
-	swallow        // the server never gets it, and nobody is told
-)
-
-// boundAppend is what stands in the message that executes the writer's statement.
-var boundAppend = []byte("\x00append\x00")
-
-func newProxy(t *testing.T, dsn string) *proxy {
-	t.Helper()
-	const socket = ".s.PGSQL.5432"
-	host := regexp.MustCompile(`host=(\S+)`)
-	dir := t.TempDir()
-	p := &proxy{to: filepath.Join(host.FindStringSubmatch(dsn)[1], socket), dsn: host.ReplaceAllString(dsn, "host="+dir), open: map[net.Conn]bool{}}
-	l, err := net.Listen("unix", filepath.Join(dir, socket))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(client)
-		}
-	}()
-	return p
-}
-
-func (p *proxy) next(fates ...fate) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.fates, p.shut = fates, false
-}
-
-// cut ends all connections, and lets nobody through until next is called.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shut = true
-	for client := range p.open {
-		client.Close()
-	}
-}
-
-// mute has connections stay open at the server, and lead nowhere.
-func (p *proxy) mute() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.muted = true
-}
-
-func (p *proxy) serve(client net.Conn) {
-	defer client.Close()
-	server, err := net.Dial("unix", p.to)
-	p.mu.Lock()
-	shut := p.shut
-	p.open[client] = true
-	p.mu.Unlock()
-	if err != nil || shut {
-		return
-	}
-	defer server.Close()
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		io.Copy(client, server)
-		client.Close()
-	}()
-	buf := make([]byte, 1<<20)
-	for {
-		n, err := client.Read(buf)
-		if err != nil {
-			if p.fate(nil) == swallow {
-				<-gone
-			}
-			return
-		}
-		what := p.fate(buf[:n])
-		if what == cutAfter || what == shutAfter {
-			client.Close()
-		}
-		if what != cutBefore && what != swallow {
-			server.Write(buf[:n])
-		}
-		if what != pass && what != swallow {
-			return
-		}
-	}
-}
-
-func (p *proxy) fate(sent []byte) fate {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.muted {
-		return swallow
-	}
-	if len(p.fates) == 0 || !bytes.Contains(sent, boundAppend) {
-		return pass
-	}
-	what := p.fates[0]
-	p.fates = p.fates[1:]
-	p.shut = p.shut || what == shutAfter
-	return what
-}
-
 // An append whose connection is cut is settled: it is there once, whether or not the server had it.
 func TestCut(t *testing.T) {
-	for name, fates := range map[string][]fate{
-		"answer lost":        {cutAfter},
-		"append lost":        {cutBefore},
-		"both by turns":      {cutBefore, cutAfter},
-		"answer lost again":  {cutAfter, cutAfter, cutAfter},
-		"lost over and over": {cutBefore, cutBefore, cutAfter, cutBefore},
+	for name, fates := range map[string][]postgrestest.Fate{
+		"answer lost":        {postgrestest.CutAfter},
+		"append lost":        {postgrestest.CutBefore},
+		"both by turns":      {postgrestest.CutBefore, postgrestest.CutAfter},
+		"answer lost again":  {postgrestest.CutAfter, postgrestest.CutAfter, postgrestest.CutAfter},
+		"lost over and over": {postgrestest.CutBefore, postgrestest.CutBefore, postgrestest.CutAfter, postgrestest.CutBefore},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newProxy(t, postgrestest.Database(t))
-			s := mustOpen(t, p.dsn, postgres.Options{})
+			p := postgrestest.NewProxy(t, postgrestest.Database(t))
+			s := mustOpen(t, p.DSN, postgres.Options{})
 			for n := range uint64(3) {
-				p.next(fates...)
+				p.Next("append", fates...)
 				position, err := s.Append(t.Context(), "a", 2*n, ledgertest.Records(int(2*n), 2)...)
 				if position != 2*n+2 || err != nil {
 					t.Fatalf("position %d, %v; want %d", position, err, 2*n+2)
 				}
 			}
-			p.next(fates...)
+			p.Next("append", fates...)
 			_, err := s.Append(t.Context(), "a", 4, ledgertest.Records(100, 2)...)
 			if !errors.Is(err, ledger.ErrConflict) {
 				t.Errorf("%v, want a conflict", err)
@@ -180,12 +50,12 @@ func TestCut(t *testing.T) {
 
 // When nobody can tell what became of an append, its outcome is open: never refused. The same append settles it later.
 func TestOpenOutcome(t *testing.T) {
-	p := newProxy(t, postgrestest.Database(t))
-	s := mustOpen(t, p.dsn, postgres.Options{Patience: 3 * time.Second}) // of a busy machine, too
+	p := postgrestest.NewProxy(t, postgrestest.Database(t))
+	s := mustOpen(t, p.DSN, postgres.Options{Patience: 3 * time.Second}) // of a busy machine, too
 	if _, err := s.Append(t.Context(), "before", 0, ledgertest.Record(1)); err != nil {
 		t.Fatal(err) // now there are a connection and a partition
 	}
-	p.next(shutAfter)
+	p.Next("append", postgrestest.ShutAfter)
 	_, err := s.Append(t.Context(), "a", 0, ledgertest.Record(0))
 	if err == nil || errors.Is(err, ledger.ErrRefused) {
 		t.Errorf("%v, want an error that leaves the outcome open", err)
@@ -194,7 +64,7 @@ func TestOpenOutcome(t *testing.T) {
 	if !errors.Is(err, ledger.ErrRefused) || errors.Is(err, ledger.ErrConflict) {
 		t.Errorf("without any connection: %v, want a refusal", err)
 	}
-	p.next()
+	p.Next("")
 	if position, err := s.Append(t.Context(), "a", 0, ledgertest.Record(0)); position != 2 || err != nil {
 		t.Errorf("position %d, %v; want 2", position, err)
 	}

@@ -172,13 +172,13 @@ func TestLeaseLasts(t *testing.T) {
 // A holder whose connection is cut is told, and one that hears nothing any more gives the lease up before the server gives it
 // to another.
 func TestLeaseCutOff(t *testing.T) {
-	for name, off := range map[string]func(*proxy){"cut": (*proxy).cut, "silent": (*proxy).mute} {
+	for name, off := range map[string]func(*postgrestest.Proxy){"cut": (*postgrestest.Proxy).Cut, "silent": (*postgrestest.Proxy).Mute} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dsn := postgrestest.Database(t)
-			p := newProxy(t, dsn)
+			p := postgrestest.NewProxy(t, dsn)
 			began := make(chan turn)
-			work(t, "far", p.dsn, term, began)
+			work(t, "far", p.DSN, term, began)
 			far := before(t, began, "the first has the lease")
 			work(t, "near", dsn, term, began)
 			off(p)

@@ -351,11 +351,11 @@ func TestKeysBesideEvents(t *testing.T) {
 // While the database cannot be reached, nothing is sealed or opened for longer than Fresh.
 func TestRingCutOff(t *testing.T) {
 	c := newCellar(t)
-	p := newProxy(t, c.dsn)
-	k := (cellar{p.dsn, c.disk}).open(t, postgres.RingOptions{Fresh: time.Nanosecond})
+	p := postgrestest.NewProxy(t, c.dsn)
+	k := (cellar{p.DSN, c.disk}).open(t, postgres.RingOptions{Fresh: time.Nanosecond})
 	create(t, k, 1)
 	sealed := seal(t, k, 1)
-	p.cut()
+	p.Cut()
 	s, err := k.Sealer(t.Context(), owner(1))
 	if err == nil || s != nil {
 		t.Error("a key was given out by who cannot know whether it was destroyed")
@@ -363,7 +363,7 @@ func TestRingCutOff(t *testing.T) {
 	if errors.Is(err, keyring.ErrDestroyed) || errors.Is(err, keyring.ErrNoKey) {
 		t.Errorf("%v: nobody knows", err)
 	}
-	p.next()
+	p.Next("")
 	mustOpenSealed(t, k, 1, sealed)
 }
 

@@ -67,11 +67,11 @@ func isFound(t *testing.T, in *signin.Sessions, cookie string, want bool, what s
 // An instance that is cut off lets nobody in, and says nobody has been signed out. When it is back, it knows what ended meanwhile.
 func TestCutOff(t *testing.T) {
 	dsn := postgrestest.Database(t)
-	p := newProxy(t, dsn)
+	p := postgrestest.NewProxy(t, dsn)
 	whole := signin.SessionsIn(mustShare(t, dsn, postgres.SharedOptions{}).Sessions(), nil)
-	far := mustShare(t, p.dsn, postgres.SharedOptions{Patience: 20 * time.Second})
+	far := mustShare(t, p.DSN, postgres.SharedOptions{Patience: 20 * time.Second})
 	cut := signin.SessionsIn(far.Sessions(), nil)
-	hasty := mustShare(t, p.dsn, postgres.SharedOptions{Patience: 50 * time.Millisecond}) // the same place, for what is not to be had
+	hasty := mustShare(t, p.DSN, postgres.SharedOptions{Patience: 50 * time.Millisecond}) // the same place, for what is not to be had
 	never := signin.SessionsIn(hasty.Sessions(), nil)
 	key := hashKey(t)
 	limits := signin.LimitsIn(far.Buckets(), key, nil, signin.Rows)
@@ -82,7 +82,7 @@ func TestCutOff(t *testing.T) {
 	ended, endedCookie := sessionOf(t, whole, 1)
 	other, otherCookie := sessionOf(t, cut, 2)
 	isFound(t, cut, endedCookie, true, "before the cut")
-	p.cut()
+	p.Cut()
 	if err := whole.End(t.Context(), ended.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestCutOff(t *testing.T) {
 	if err := limits.Allow(t.Context(), noon, signin.ClientSignIn, from, ""); err == nil || domain.Refused(err) != "" {
 		t.Errorf("an attempt at an instance that is cut off: %v", err)
 	}
-	p.next()
+	p.Next("")
 	isFound(t, cut, endedCookie, false, "what ended meanwhile")
 	isFound(t, cut, otherCookie, true, "what did not")
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -30,9 +28,10 @@ const (
 // remembered is how many messages a router knows again: about a megabyte.
 const remembered = 1 << 14
 
-// NewRouter takes notices off their topic and gives them to the notifier, in order. A message that was seen is dropped; one that is no
-// notice goes to the poison queue at once, one that cannot be given after some attempts. The log and the poison queue get no word of what
-// the notifier's error says, which may quote anything.
+// NewRouter is the receiving end, for whoever sends push notices or lights a badge in an app. The server takes no notices off: its pages
+// show a client from the ledger what is new. NewRouter takes them off their topic and gives them to the notifier, in order. A message that
+// was seen is dropped; one that is no notice goes to the poison queue at once, one that cannot be given after some attempts. The log and
+// the poison queue get no word of what the notifier's error says, which may quote anything.
 //
 // A message is remembered once it has been dealt with, not before: if neither the notifier nor the poison queue takes it, it is answered
 // by no, and comes again.
@@ -151,51 +150,4 @@ func Run(ctx context.Context, r *Relay, notices *message.Router) error {
 	err := r.Run(ctx)
 	stop()
 	return errors.Join(err, <-ended)
-}
-
-// A Board is a Notifier within the process, for pages and apps that ask what is new. It holds the clients with the newest notices and no
-// more than it has room for; a restart empties it. That costs a nudge and nothing else: the question and the content stand on the
-// client's own pages, from the ledger.
-type Board struct {
-	mu      sync.Mutex
-	waiting *lru.Cache[Pseudonym, []Kind]
-}
-
-// NewBoard has room for so many clients, at least one.
-func NewBoard(room int) (*Board, error) {
-	waiting, err := lru.New[Pseudonym, []Kind](room)
-	return &Board{waiting: waiting}, err
-}
-
-// Notify implements Notifier.
-func (b *Board) Notify(_ context.Context, n Notice) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	there, _ := b.waiting.Get(n.Recipient)
-	if !slices.Contains(there, n.Kind) {
-		there = append(slices.Clip(there), n.Kind)
-	}
-	b.waiting.Add(n.Recipient, there)
-	return nil
-}
-
-// Waiting gives what waits for a client, each kind once and in the order in which it came.
-func (b *Board) Waiting(p Pseudonym) []Kind {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	there, _ := b.waiting.Peek(p)
-	return there
-}
-
-// Seen takes off what was shown.
-func (b *Board) Seen(p Pseudonym, shown ...Kind) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	there, _ := b.waiting.Peek(p)
-	left := slices.DeleteFunc(slices.Clone(there), func(k Kind) bool { return slices.Contains(shown, k) })
-	if len(left) == 0 {
-		b.waiting.Remove(p)
-		return
-	}
-	b.waiting.Add(p, left)
 }

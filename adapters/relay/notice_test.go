@@ -52,43 +52,23 @@ func serving(t *testing.T, b *book, m *marks, to relay.Notifier, count relay.Cou
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// From the ledger to the board: what is new for whom, until it was seen.
-func TestBoard(t *testing.T) {
+// From the ledger to whoever gives notices: each once, in order.
+func TestNotices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBook()
 		b.does(t, 1, registered(1, 1), client.Granted{}, client.FollowUpAsked{}, journal.ContentSent{}, journal.ContentSent{})
 		b.does(t, 2, registered(2, 1), journal.ContentSent{}, journal.LoggedIn{})
 		b.does(t, 3, registered(3, 1))
-		board, err := relay.NewBoard(100)
-		if err != nil {
-			t.Fatal(err)
-		}
-		serving(t, b, fromStart(), board, nil, quiet, func() {})
+		given := map[relay.Pseudonym][]relay.Kind{}
+		serving(t, b, fromStart(), notifier(func(_ context.Context, n relay.Notice) error {
+			given[n.Recipient] = append(given[n.Recipient], n.Kind)
+			return nil
+		}), nil, quiet, func() {})
 		k := key("k")
-		for who, want := range map[byte][]relay.Kind{1: {relay.QuestionWaits, relay.NewContent}, 2: {relay.NewContent}, 3: nil} {
-			if got := board.Waiting(k.Recipient(id(who))); !slices.Equal(got, want) {
-				t.Errorf("for client %d waits %v, expected %v", who, got, want)
+		for who, want := range map[byte][]relay.Kind{1: {relay.QuestionWaits, relay.NewContent, relay.NewContent}, 2: {relay.NewContent}, 3: nil} {
+			if got := given[k.Recipient(id(who))]; !slices.Equal(got, want) {
+				t.Errorf("client %d was given %v, expected %v", who, got, want)
 			}
-		}
-		board.Seen(k.Recipient(id(1)), relay.NewContent)
-		board.Seen(k.Recipient(id(2)), relay.NewContent)
-		if got := board.Waiting(k.Recipient(id(1))); !slices.Equal(got, []relay.Kind{relay.QuestionWaits}) {
-			t.Errorf("the question waits on, and nothing else: %v", got)
-		}
-		if got := board.Waiting(k.Recipient(id(2))); got != nil {
-			t.Errorf("all was seen: %v", got)
-		}
-		small, err := relay.NewBoard(2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for who := range byte(5) {
-			if err := small.Notify(t.Context(), relay.Notice{Kind: relay.NewContent, Recipient: k.Recipient(id(who))}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if small.Waiting(k.Recipient(id(2))) != nil || small.Waiting(k.Recipient(id(4))) == nil {
-			t.Error("the board does not keep the newest two")
 		}
 	})
 }

@@ -52,6 +52,12 @@ func (r fileRing) Count(context.Context) (living, destroyed int, err error) {
 
 func (r fileRing) Epochs() ([]keyring.Epoch, error) { return r.FileRing.Epochs(), nil }
 
+// serverOptions are how a ledger at a server works.
+type serverOptions struct {
+	postgres postgres.Options
+	esdb     esdb.Options
+}
+
 // elsewhere is a connection string, by its scheme; "" is none.
 func elsewhere(s string) (scheme string) {
 	scheme, _, found := strings.Cut(s, "://")
@@ -65,13 +71,14 @@ func elsewhere(s string) (scheme string) {
 func (w world) openServer(ctx context.Context, connection string) (engine, error) {
 	switch elsewhere(connection) {
 	case "postgres", "postgresql":
-		s, err := postgres.Open(ctx, connection, postgres.Options{})
+		s, err := postgres.Open(ctx, connection, w.at.postgres)
 		if err != nil {
 			return nil, err
 		}
 		return s, nil
 	case "esdb", "esdb+discover":
-		options := esdb.Options{Clock: w.clock}
+		options := w.at.esdb
+		options.Clock = w.clock
 		if w.disk != nil {
 			if err := w.disk.MakeDir(positionsDir); err != nil {
 				return nil, err
@@ -157,26 +164,62 @@ func (w world) inFiles(what string) error {
 }
 
 type copyCmd struct {
-	From string `required:"" placeholder:"DIR|URL|env:NAME" help:"The ledger that there is: a data directory, or a server. env:NAME is the environment variable that holds the connection string."`
-	To   string `required:"" placeholder:"DIR|URL|env:NAME" help:"The one to be filled: empty, or what an interrupted copy has left."`
-	JSON bool   `name:"json" help:"Answer as JSON."`
+	From     string `and:"events" placeholder:"DIR|URL|env:NAME" help:"The ledger that there is: a data directory, or a server. env:NAME is the environment variable that holds the connection string."`
+	To       string `and:"events" placeholder:"DIR|URL|env:NAME" help:"The one to be filled: empty, or what an interrupted copy has left."`
+	KeysFrom string `and:"keys" placeholder:"DIR|URL|env:NAME" help:"Where the data keys lie: a data directory, or a database in PostgreSQL. They are moved: none stays there."`
+	KeysTo   string `and:"keys" placeholder:"DIR|URL|env:NAME" help:"Where they are to lie: a database, or a data directory whose folder keys has what opens them."`
+	JSON     bool   `name:"json" help:"Answer as JSON."`
 }
 
 // moved is what a copy came to.
 type moved struct {
 	Events uint64 `json:"events"`
 	Root   string `json:"root"` // of the tree over them, the same in both
+
+	Keys      int    `json:"keys,omitempty"` // of these, as of the next two, only where they were moved
+	Destroyed int    `json:"destroyed,omitempty"`
+	Epoch     uint32 `json:"epoch,omitempty"`
 }
 
 // Help is shown below the options.
 func (c *copyCmd) Help() string {
-	return "Events keep their order, and so the tree over them and every checkpoint and proof hold. Nothing may be appended meanwhile: end the " +
-		"server first. Keys, proofs, endings and released statistics stay where they are; serve the same data directory with " + ledgerVariable +
-		" set to the new place. Interrupted, the same command goes on."
+	return "Events keep their order, and so the tree over them and every checkpoint and proof hold. Nothing may be appended meanwhile: end all " +
+		"servers first. Data keys are moved as they lie, each closed; what opens them stays in the folder keys of the data directory, as proofs, " +
+		"endings and released statistics stay. Serve the same data directory with " + ledgerVariable + " and " + keysVariable +
+		" set to the new places. Interrupted, the same command goes on."
 }
 
-// Run copies, and reads both back.
-func (c *copyCmd) Run(env *surroundings) (err error) {
+// Run copies the events, and reads both back. Then it moves the keys.
+func (c *copyCmd) Run(env *surroundings) error {
+	if c.From == "" && c.KeysFrom == "" {
+		return usage("say what is to be copied: --from and --to, --keys-from and --keys-to, or both")
+	}
+	var m moved
+	if c.From != "" {
+		if err := c.events(env, &m); err != nil {
+			return err
+		}
+	}
+	if c.KeysFrom != "" {
+		if err := c.keys(env.ctx, &m); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return answer(env.stdout, m)
+	}
+	var err error
+	if c.From != "" {
+		_, err = fmt.Fprintf(env.stdout, "%d events; the root of the tree over them is the same in both:\n%s\n", m.Events, m.Root)
+	}
+	if c.KeysFrom != "" && err == nil {
+		_, err = fmt.Fprintf(env.stdout, "%d keys, and %d owners whose key was destroyed, are in the new place and not in the old any more. "+
+			"In the data directory, %s open them.\n", m.Keys, m.Destroyed, m.opening())
+	}
+	return err
+}
+
+func (c *copyCmd) events(env *surroundings, m *moved) (err error) {
 	from, err := whereOf(c.From, "--from")
 	if err != nil {
 		return err
@@ -198,14 +241,7 @@ func (c *copyCmd) Run(env *surroundings) (err error) {
 		return fmt.Errorf("--to: %w", err)
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	m, err := move(env, target, source)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return answer(env.stdout, m)
-	}
-	_, err = fmt.Fprintf(env.stdout, "%d events; the root of the tree over them is the same in both:\n%s\n", m.Events, m.Root)
+	*m, err = move(env, target, source)
 	return err
 }
 

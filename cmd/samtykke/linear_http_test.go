@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"runtime"
@@ -126,7 +127,7 @@ func shares(yes bool, at time.Time) api.AnswerShare {
 // ownWords are what the client has entered, and nobody is to read without access.
 const ownWords = "the client's own words"
 
-// A clinic is a rig on real files whose people come by way of servers.
+// A clinic is a rig with a real data directory whose people come by way of servers.
 type clinic struct {
 	*rig
 	http   *http.Client
@@ -138,12 +139,13 @@ type clinic struct {
 	drawn  atomic.Int64
 }
 
-func newClinic(t *testing.T, seed uint64) *clinic {
+func newClinic(t *testing.T, seed uint64, where hosting) *clinic {
 	d, err := disk.OS(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRig(t, d, seed)
+	r.move(where(t))
 	r.open()
 	t.Cleanup(func() { r.must(r.sys.closeFiles()) })
 	c := &clinic{rig: r, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
@@ -336,27 +338,30 @@ func (h *history) until(ticks int) {
 	}
 }
 
-// Withdrawal against look-up once more, over TCP and through everything that serve puts before the ledger: many look while the
-// client withdraws and grants. In the middle, one of them is deactivated, and the client changes the code: from the answer to
-// that on, a second session of the client's is told nothing but that it has ended.
+// Withdrawal against look-up once more, over TCP and through everything that serve puts before the ledger, wherever that lies:
+// many look while the client withdraws and grants. In the middle, one of them is deactivated, and the client changes the code:
+// from the answer to that on, a second session of the client's is told nothing but that it has ended.
 func TestLinearizableOverHTTP(t *testing.T) {
 	for _, mix := range []struct {
 		name           string
 		servers        int
 		lookers, looks int
 		acts           int
+		rounds         int
+		where          hosting
 	}{
-		{name: "one server", servers: 1, lookers: 5, looks: 60, acts: 80},
-		{name: "two servers", servers: 2, lookers: 4, looks: 60, acts: 60},
+		{name: "one server", servers: 1, lookers: 5, looks: 60, acts: 80, rounds: 2, where: onDisk},
+		{name: "two servers", servers: 2, lookers: 4, looks: 60, acts: 60, rounds: 2, where: onDisk},
+		{name: "two servers and PostgreSQL", servers: 2, lookers: 4, looks: 30, acts: 30, rounds: 1, where: atPostgres},
+		{name: "two servers and EventStoreDB", servers: 2, lookers: 4, looks: 30, acts: 30, rounds: 1, where: atEventStore},
 	} {
-		for round := range rounds(2) {
+		for round := range rounds(mix.rounds) {
 			t.Run(fmt.Sprint(mix.name, " ", round), func(t *testing.T) {
 				t.Parallel()
-				c := newClinic(t, uint64(round))
+				c := newClinic(t, uint64(round), mix.where)
 				at := []*visitor{c.first}
 				if mix.servers == 2 {
-					slow := c.slow()
-					at = []*visitor{c.another(slow), c.another(slow)}
+					at = []*visitor{c.another(c.slow()), c.another(c.slow())}
 				}
 				lookers, ids := make([]*visitor, mix.lookers), make([]domain.ID, mix.lookers)
 				for i := range lookers {
@@ -366,6 +371,7 @@ func TestLinearizableOverHTTP(t *testing.T) {
 				c.must(me.ask("POST", "/answers", c.key(), api.Answer{Task: "first", Text: ownWords}, nil))
 				c.settle()
 
+				c.host.flaky(rand.New(rand.NewPCG(uint64(round), 2)))
 				h := &history{}
 				fail := func(err error) { t.Error(err) }
 				whole := 2 * (mix.lookers*mix.looks + 2*mix.acts) // ticks
@@ -400,6 +406,7 @@ func TestLinearizableOverHTTP(t *testing.T) {
 					h.lookOver(leaves, c, lookers[leaves], fail)
 				})
 				wait.Wait()
+				c.host.calm()
 				answers := h.explained(t)
 				t.Logf("%d shown, %d not shared, %d no access", answers[shown], answers[notShared], answers[notActive])
 				if answers[shown] == 0 || answers[notShared] == 0 || answers[notActive] == 0 {
@@ -492,7 +499,7 @@ func (s *turnstile) pass(stream string) func() {
 // What happens while a request is under way, at the worst moment: the look-up is recorded, the standing has been read once more,
 // and the answer has not left.
 func TestUnderWayOverHTTP(t *testing.T) {
-	c := newClinic(t, 1)
+	c := newClinic(t, 1, onDisk)
 	store := &turnstile{Store: c.sys.store}
 	second := c.another(store)
 	id, pro := c.pro("Per", second)
@@ -560,7 +567,7 @@ func TestUnderWayOverHTTP(t *testing.T) {
 // A key belongs to a caller: of two clients who come with the same one, each has done what it came for; a client who comes with
 // it a second time, in another session, has not done it twice.
 func TestKeysOverHTTP(t *testing.T) {
-	c := newClinic(t, 1)
+	c := newClinic(t, 1, onDisk)
 	_, hers := c.newClient()
 	key := c.key()
 	asked := map[domain.ID]int{}

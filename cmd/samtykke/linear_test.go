@@ -33,6 +33,7 @@ type rig struct {
 	t      testing.TB
 	w      world
 	sys    *system
+	host   host
 	at     *atomic.Int64 // the clock, in nanoseconds
 	random *lockedRandom
 	office domain.ID
@@ -67,11 +68,14 @@ func newRandom(seed uint64) *lockedRandom {
 	return &lockedRandom{src: rand.NewChaCha8(s)}
 }
 
+// newForgetful is a disk that forgets what was not synced, and always the same.
+func newForgetful(seed uint64) *simdisk.Disk { return simdisk.New(rand.NewPCG(seed, 1)) }
+
 func newRig(t testing.TB, d disk.Disk, seed uint64) *rig {
 	at := new(atomic.Int64)
 	at.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixNano())
 	random := newRandom(seed)
-	r := &rig{t: t, at: at, random: random, w: world{
+	r := &rig{t: t, host: calmHost{}, at: at, random: random, w: world{
 		disk: d, clock: func() time.Time { return time.Unix(0, at.Load()) }, random: random, secrets: random, rules: rules.All,
 	}}
 	r.w.store.SegmentSize, r.w.store.FillAhead, r.w.store.IndexEvery = 1<<15, 1<<12, 64
@@ -159,9 +163,9 @@ func (r *rig) another(store ledger.Store) (*desk.Desk, func()) {
 	return desk.New(l, k, r.w.rules, r.sys.desk.CodeKey), func() { stop(); <-ended }
 }
 
-// slow is the store with a pause before each append, so that others come between a decision and its event.
+// slow is the store of another process with a pause before each append, so that others come between a decision and its event.
 func (r *rig) slow() *ledgertest.FaultyStore {
-	f := ledgertest.Faulty(r.sys.store)
+	f := ledgertest.Faulty(r.beside())
 	f.Before(func(string, uint64) {
 		for range 200 {
 			runtime.Gosched()
@@ -325,7 +329,7 @@ func (h *history) explained(t *testing.T) (answers map[reply]int) {
 }
 
 // Withdrawal against look-up, proved: many look while the client withdraws and grants, in one process and in two, with
-// appends that fail and are stored, or fail and are lost.
+// appends that fail and are stored, or fail and are lost, and at servers whose connections are cut.
 func TestWithdrawalAgainstLookUp(t *testing.T) {
 	for _, mix := range []struct {
 		name              string
@@ -333,17 +337,21 @@ func TestWithdrawalAgainstLookUp(t *testing.T) {
 		looks, acts       int
 		processes, faults int
 		real              bool
+		rounds            int
+		at                hosting
 	}{
-		{name: "one process", lookers: 4, clients: 1, looks: 40, acts: 40, processes: 1},
-		{name: "real files", lookers: 6, clients: 1, looks: 12, acts: 25, processes: 1, real: true},
-		{name: "two processes", lookers: 4, clients: 2, looks: 40, acts: 25, processes: 2},
-		{name: "two processes and lost answers", lookers: 3, clients: 2, looks: 40, acts: 30, processes: 2, faults: 60},
-		{name: "many who look", lookers: 10, clients: 1, looks: 20, acts: 25, processes: 2, faults: 10},
+		{name: "one process", lookers: 4, clients: 1, looks: 40, acts: 40, processes: 1, rounds: 3, at: onDisk},
+		{name: "real files", lookers: 6, clients: 1, looks: 12, acts: 25, processes: 1, real: true, rounds: 3, at: onDisk},
+		{name: "two processes", lookers: 4, clients: 2, looks: 40, acts: 25, processes: 2, rounds: 3, at: onDisk},
+		{name: "two processes and lost answers", lookers: 3, clients: 2, looks: 40, acts: 30, processes: 2, faults: 60, rounds: 3, at: onDisk},
+		{name: "many who look", lookers: 10, clients: 1, looks: 20, acts: 25, processes: 2, faults: 10, rounds: 3, at: onDisk},
+		{name: "PostgreSQL", lookers: 4, clients: 2, looks: 20, acts: 25, processes: 2, rounds: 1, at: atPostgres},
+		{name: "EventStoreDB", lookers: 4, clients: 2, looks: 20, acts: 25, processes: 2, rounds: 2, at: atEventStore},
 	} {
-		for round := range 3 {
+		for round := range mix.rounds {
 			t.Run(fmt.Sprint(mix.name, " ", round), func(t *testing.T) {
 				t.Parallel()
-				var d disk.Disk = simdisk.New(rand.NewPCG(uint64(round), 1))
+				var d disk.Disk = newForgetful(uint64(round))
 				if mix.real {
 					var err error
 					if d, err = disk.OS(t.TempDir()); err != nil {
@@ -351,6 +359,7 @@ func TestWithdrawalAgainstLookUp(t *testing.T) {
 					}
 				}
 				r := newRig(t, d, uint64(round))
+				r.move(mix.at(t))
 				r.open()
 				r.must(r.found())
 				pros := make([]ledger.Caller, mix.lookers)
@@ -362,16 +371,18 @@ func TestWithdrawalAgainstLookUp(t *testing.T) {
 				g, _, err := r.guest()
 				r.must(err)
 				r.must(r.sys.settle(t.Context()))
-				faulty := r.slow()
-				desks := []*desk.Desk{}
-				for range mix.processes {
-					d, stop := r.another(faulty)
-					defer stop()
-					desks = append(desks, d)
-				}
 				random := rand.New(rand.NewPCG(uint64(round), 2))
-				for range mix.faults {
-					n := 1 + random.IntN(mix.lookers*mix.looks)
+				desks, stores := []*desk.Desk{}, []*ledgertest.FaultyStore{}
+				for range mix.processes {
+					store := r.slow()
+					d, stop := r.another(store)
+					defer stop()
+					desks, stores = append(desks, d), append(stores, store)
+				}
+				r.host.flaky(random)
+				for n := range mix.faults {
+					faulty := stores[n%len(stores)]
+					n := 1 + random.IntN(mix.lookers*mix.looks/len(stores))
 					if random.IntN(2) == 0 {
 						faulty.FailAndStore(n)
 					} else {
@@ -401,6 +412,7 @@ func TestWithdrawalAgainstLookUp(t *testing.T) {
 					})
 				}
 				wait.Wait()
+				r.host.calm()
 				answers := h.check(t, r)
 				t.Logf("%d shown, %d refused", answers[shown], answers[notShared])
 				r.inOrder()
@@ -413,125 +425,101 @@ func TestWithdrawalAgainstLookUp(t *testing.T) {
 
 // A professional who is deactivated sees nothing from then on, in any process.
 func TestDeactivationAgainstLookUp(t *testing.T) {
-	for round := range 6 {
-		t.Run(fmt.Sprint(round), func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, simdisk.New(rand.NewPCG(uint64(round), 1)), uint64(round))
-			r.open()
-			r.must(r.found())
-			g, _, err := r.guest()
+	everywhere(t, 6, func(t *testing.T, r *rig, g *guest) {
+		one, stopOne := r.another(r.slow())
+		defer stopOne()
+		two, stopTwo := r.another(r.slow())
+		defer stopTwo()
+		fail := func(err error) { t.Error(err) }
+		var all sync.WaitGroup
+		for p := range 4 { // each professional is a register of its own
+			by, err := r.pro()
 			r.must(err)
-			r.must(r.sys.settle(t.Context()))
-			store := r.slow()
-			one, stopOne := r.another(store)
-			defer stopOne()
-			two, stopTwo := r.another(store)
-			defer stopTwo()
-			fail := func(err error) { t.Error(err) }
-			var all sync.WaitGroup
-			for p := range 4 { // each professional is a register of its own
-				by, err := r.pro()
-				r.must(err)
-				h := &history{shown: map[ledger.Position]ledger.Caller{}}
-				h.act(9, askGrant, one, g.by, client.Grant{Occasion: client.Settings}, fail)
-				all.Go(func() {
-					var wait sync.WaitGroup
-					for _, d := range []*desk.Desk{one, two, one} {
-						wait.Go(func() {
-							for range 15 {
-								h.look(0, d, by, g.handle, fail)
-							}
-						})
-					}
+			h := &history{shown: map[ledger.Position]ledger.Caller{}}
+			h.act(9, askGrant, one, g.by, client.Grant{Occasion: client.Settings}, fail)
+			all.Go(func() {
+				var wait sync.WaitGroup
+				for _, d := range []*desk.Desk{one, two, one} {
 					wait.Go(func() {
-						for h.ticks.Load() < int64(10+12*p) {
-							runtime.Gosched()
+						for range 15 {
+							h.look(0, d, by, g.handle, fail)
 						}
-						h.record(0, askLeave, func() (reply, bool) {
-							_, err := two.Organisations.Do(context.Background(), r.office, r.boss, organisation.Deactivate{Professional: by.Actor})
-							if err != nil {
-								fail(err)
-							}
-							return did, true
-						})
-						h.look(0, one, by, g.handle, fail)
 					})
-					wait.Wait()
-					answers := h.check(t, r)
-					if answers[notActive] == 0 {
-						t.Error("the deactivated professional was never refused")
+				}
+				wait.Go(func() {
+					for h.ticks.Load() < int64(10+12*p) {
+						runtime.Gosched()
 					}
+					h.record(0, askLeave, func() (reply, bool) {
+						_, err := two.Organisations.Do(context.Background(), r.office, r.boss, organisation.Deactivate{Professional: by.Actor})
+						if err != nil {
+							fail(err)
+						}
+						return did, true
+					})
+					h.look(0, one, by, g.handle, fail)
 				})
-			}
-			all.Wait()
-			r.inOrder()
-			r.must(r.sys.closeFiles())
-		})
-	}
+				wait.Wait()
+				answers := h.check(t, r)
+				if answers[notActive] == 0 {
+					t.Error("the deactivated professional was never refused")
+				}
+			})
+		}
+		all.Wait()
+	})
 }
 
 // A deadline passes while many look and the scheduler ticks: nobody is shown anything at or after it, whether or not the
 // lapse has been written down; it is written once.
 func TestLapseAgainstLookUp(t *testing.T) {
-	for round := range 6 {
-		t.Run(fmt.Sprint(round), func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, simdisk.New(rand.NewPCG(uint64(round), 1)), uint64(round))
-			r.open()
-			r.must(r.found())
-			g, _, err := r.guest()
-			r.must(err)
-			r.must(r.sys.settle(t.Context()))
-			store := r.slow()
-			one, stopOne := r.another(store)
-			defer stopOne()
-			two, stopTwo := r.another(store)
-			defer stopTwo()
-			h := &history{shown: map[ledger.Position]ledger.Caller{}}
-			fail := func(err error) { t.Error(err) }
-			h.act(9, askGrant, one, g.by, client.Grant{Occasion: client.Settings}, fail)
-			s, _, err := one.Clients.State(t.Context(), g.by.Actor)
-			r.must(err)
-			deadline := s.Terms.LapseOn.Start().UnixNano()
-			r.at.Store(deadline - 40)
-			var wait sync.WaitGroup
-			for i := range 6 {
-				wait.Go(func() {
-					for range 20 {
-						h.look(i, []*desk.Desk{one, two}[i%2], r.boss, g.handle, fail)
-					}
-				})
-			}
+	everywhere(t, 6, func(t *testing.T, r *rig, g *guest) {
+		one, stopOne := r.another(r.slow())
+		defer stopOne()
+		two, stopTwo := r.another(r.slow())
+		defer stopTwo()
+		h := &history{shown: map[ledger.Position]ledger.Caller{}}
+		fail := func(err error) { t.Error(err) }
+		h.act(9, askGrant, one, g.by, client.Grant{Occasion: client.Settings}, fail)
+		s, _, err := one.Clients.State(t.Context(), g.by.Actor)
+		r.must(err)
+		deadline := s.Terms.LapseOn.Start().UnixNano()
+		r.at.Store(deadline - 40)
+		var wait sync.WaitGroup
+		for i := range 6 {
 			wait.Go(func() {
-				for step := range int64(39) {
-					for h.ticks.Load() < 3+step*3 {
-						runtime.Gosched()
-					}
-					r.at.Add(1)
+				for range 20 {
+					h.look(i, []*desk.Desk{one, two}[i%2], r.boss, g.handle, fail)
 				}
-				h.record(7, askLapse, func() (reply, bool) { r.at.Add(1); return did, true })
 			})
-			wait.Wait()
-			h.look(8, one, r.boss, g.handle, fail)
-			if _, err := one.PassTime(t.Context(), g.by.Actor); err != nil {
-				t.Error(err)
+		}
+		wait.Go(func() {
+			for step := range int64(39) {
+				for h.ticks.Load() < 3+step*3 {
+					runtime.Gosched()
+				}
+				r.at.Add(1)
 			}
-			if _, err := two.PassTime(t.Context(), g.by.Actor); err != nil {
-				t.Error(err)
-			}
-			h.act(9, askGrant, two, g.by, client.Grant{Occasion: client.Settings}, fail)
-			h.look(8, one, r.boss, g.handle, fail)
-			if answers := h.check(t, r); answers[shown] == 0 || answers[notShared] == 0 {
-				t.Errorf("%d shown, %d refused", answers[shown], answers[notShared])
-			}
-			v, err := r.sys.verify(t.Context(), func(uint64, uint64) {})
-			if err != nil || v.Lapses != 1 {
-				t.Errorf("%d lapses, %v", v.Lapses, err)
-			}
-			r.inOrder()
-			r.must(r.sys.closeFiles())
+			h.record(7, askLapse, func() (reply, bool) { r.at.Add(1); return did, true })
 		})
-	}
+		wait.Wait()
+		h.look(8, one, r.boss, g.handle, fail)
+		if _, err := one.PassTime(t.Context(), g.by.Actor); err != nil {
+			t.Error(err)
+		}
+		if _, err := two.PassTime(t.Context(), g.by.Actor); err != nil {
+			t.Error(err)
+		}
+		h.act(9, askGrant, two, g.by, client.Grant{Occasion: client.Settings}, fail)
+		h.look(8, one, r.boss, g.handle, fail)
+		if answers := h.check(t, r); answers[shown] == 0 || answers[notShared] == 0 {
+			t.Errorf("%d shown, %d refused", answers[shown], answers[notShared])
+		}
+		v, err := r.sys.verify(t.Context(), func(uint64, uint64) {})
+		if err != nil || v.Lapses != 1 {
+			t.Errorf("%d lapses, %v", v.Lapses, err)
+		}
+	})
 }
 
 // A meddler is a store that lets something happen before the first read of a client's stream.

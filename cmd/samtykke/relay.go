@@ -21,12 +21,8 @@ const (
 	relayKey = "keys/relay.key" // turns ids into pseudonyms; if it is lost, receivers know nobody again
 )
 
-// noticesKept is for how many clients the newest notices wait in memory.
-const noticesKept = 100_000
-
-// outgoing is the relay to where an option says, with its notices.
+// outgoing is the relay to where an option says.
 type outgoing struct {
-	board *relay.Board
 	key   relay.Key
 	run   func(context.Context) error // until its context ends
 	close func() error                // afterwards
@@ -34,6 +30,18 @@ type outgoing struct {
 
 // messages opens the relay.
 func (s *system) messages(ctx context.Context, where string, log *slog.Logger) (*outgoing, error) {
+	t, err := transport(ctx, where, log)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.messagesOver(ctx, t, log)
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return out, nil
+}
+
+func (s *system) messagesOver(ctx context.Context, t relay.Transport, log *slog.Logger) (*outgoing, error) {
 	cursor := relay.FileCursor{Disk: disk.Sub(s.disk, relayDir)}
 	if err := s.relayKeyIsThere(ctx, cursor); err != nil {
 		return nil, err
@@ -42,36 +50,22 @@ func (s *system) messages(ctx context.Context, where string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	board, err := relay.NewBoard(noticesKept)
-	if err != nil {
-		return nil, err
-	}
-	t, err := transport(ctx, where, log)
-	if err != nil {
-		return nil, err
-	}
-	notices, err := relay.NewRouter(t, board, nil, log)
-	if err != nil {
-		return nil, errors.Join(err, t.Close())
-	}
 	r := &relay.Relay{
 		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"),
 		Failed: func(err error) { log.Warn("a message waits to be sent", slog.String("error", err.Error())) },
 	}
-	return &outgoing{board, r.Key, func(ctx context.Context) error { return relay.Run(ctx, r, notices) }, t.Close}, nil
+	return &outgoing{r.Key, r.Run, t.Close}, nil
 }
 
 // transport is the one that the option names.
 func transport(ctx context.Context, where string, log *slog.Logger) (relay.Transport, error) {
 	switch scheme, _, _ := strings.Cut(where, ":"); scheme {
-	case "in-process":
-		return relay.InProcess(log), nil
 	case "nats", "tls":
 		return jetstream.Open(where, log)
 	case "postgres", "postgresql":
 		return postgres.Open(ctx, where, log)
 	}
-	return relay.Transport{}, usage("--relay is in-process, or an address that begins with nats:// or postgres://")
+	return relay.Transport{}, usage("--relay is an address that begins with nats:// or postgres://")
 }
 
 // relayKeyIsThere refuses a relay that has sent messages and whose key was lost: with a new one, every client would be somebody else.

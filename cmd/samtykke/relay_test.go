@@ -41,17 +41,17 @@ func TestRelayOverALivedInLedger(t *testing.T) {
 		if err := cursor.Save(t.Context(), relay.Place{}); err != nil { // as if it had been there from the beginning
 			t.Fatal(err)
 		}
-		if _, err := life.sys.messages(t.Context(), "in-process", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), relayKey) {
+		if _, err := life.sys.messagesOver(t.Context(), relay.InProcess(quiet), quiet); err == nil || !strings.Contains(err.Error(), relayKey) {
 			t.Errorf("a relay that has a cursor and no key: %v", err)
 		}
 		if err := on.Remove(relayDir + "/cursor"); err != nil {
 			t.Fatal(err)
 		}
-		first := serveMessages(t, life.sys) // begins at the end
+		first := serveMessages(t, life) // begins at the end
 		if err := cursor.Save(t.Context(), relay.Place{}); err != nil {
 			t.Fatal(err)
 		}
-		second, third := serveMessages(t, life.sys), serveMessages(t, life.sys)
+		second, third := serveMessages(t, life), serveMessages(t, life)
 		asked := 0
 		for _, c := range life.cohort {
 			v, known := life.sys.keeper.Caseload.Get(c.id)
@@ -59,13 +59,13 @@ func TestRelayOverALivedInLedger(t *testing.T) {
 				t.Fatal("a client of the cohort is not in the caseload")
 			}
 			s := v.State
-			waits := slices.Contains(second.board.Waiting(second.key.Recipient(c.id)), relay.QuestionWaits)
+			waits := slices.Contains(second[c.id], relay.QuestionWaits)
 			if want := s.Status == client.Shared && s.Asked && !s.Restricted && !s.Deactivated; waits != want {
 				t.Errorf("a question waits: %v, by the client's state %+v: %v", waits, s, want)
 			} else if waits {
 				asked++
 			}
-			if again := append(first.board.Waiting(first.key.Recipient(c.id)), third.board.Waiting(third.key.Recipient(c.id))...); again != nil {
+			if again := append(first[c.id], third[c.id]...); again != nil {
 				t.Errorf("with nothing new, this is told: %v", again)
 			}
 		}
@@ -78,15 +78,34 @@ func TestRelayOverALivedInLedger(t *testing.T) {
 	})
 }
 
-// serveMessages runs the relay until it has nothing left to do.
-func serveMessages(t *testing.T, s *system) *outgoing {
+var quiet = slog.New(slog.DiscardHandler)
+
+// serveMessages runs the relay until it has nothing left to do, and gives the notices that a receiver gets.
+func serveMessages(t *testing.T, d *demo) map[domain.ID][]relay.Kind {
 	t.Helper()
-	out, err := s.messages(t.Context(), "in-process", slog.New(slog.DiscardHandler))
+	over := relay.InProcess(quiet)
+	out, err := d.sys.messagesOver(t.Context(), over, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
+	in, err := over.Subscriber.Subscribe(ctx, relay.NoticeTopic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[relay.Pseudonym][]relay.Kind{}
+	received, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(received)
+		for m := range in {
+			n, err := relay.ParseNotice(m)
+			if err != nil {
+				t.Error(err)
+			}
+			got[n.Recipient] = append(got[n.Recipient], n.Kind)
+			m.Ack()
+		}
+	}()
 	go func() { ended <- out.run(ctx) }()
 	synctest.Wait()
 	stop()
@@ -96,12 +115,17 @@ func serveMessages(t *testing.T, s *system) *outgoing {
 	if err := out.close(); err != nil {
 		t.Fatal(err)
 	}
-	return out
+	<-received
+	of := map[domain.ID][]relay.Kind{}
+	for _, c := range d.cohort {
+		of[c.id] = got[out.key.Recipient(c.id)]
+	}
+	return of
 }
 
 func TestRelayIsToldWhere(t *testing.T) {
-	for _, where := range []string{"http://x", "in-procession", "nats"} {
-		if _, err := transport(t.Context(), where, slog.New(slog.DiscardHandler)); err == nil {
+	for _, where := range []string{"http://x", "in-process", "nats"} {
+		if _, err := transport(t.Context(), where, quiet); err == nil {
 			t.Errorf("messages go to %q", where)
 		}
 	}

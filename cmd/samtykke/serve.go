@@ -40,7 +40,7 @@ type serveCmd struct {
 	BehindProxy bool   `help:"A proxy in front ends TLS, and nobody else can reach this address: the last entry of X-Forwarded-For is then whom attempts are counted by."`
 	Endings     string `placeholder:"DIR" help:"Where what has ended is recorded for a restore, best on another disk; in the data directory, if not given."`
 	Escrow      string `placeholder:"DIR" help:"A second place for the keys, kept up to date."`
-	Relay       string `env:"SAMTYKKE_RELAY" placeholder:"WHERE" help:"Where messages go: in-process, or the address of a NATS server (nats://...) or of a PostgreSQL database (postgres://...). There are none, if not given."`
+	Relay       string `env:"SAMTYKKE_RELAY" placeholder:"WHERE" help:"Where messages go: the address of a NATS server (nats://...) or of a PostgreSQL database (postgres://...). There are none, if not given."`
 	PublicURL   string `name:"public-url" placeholder:"URL" help:"Where people come, such as https://selvhjelp.example.no; it stands on the slip of a new client. As the request came, if not given."`
 	Operations  string `placeholder:"ADDRESS" help:"Where to tell whoever runs the service how it fares (/healthz, /readyz, /metrics): an address of the machine itself or a private one, such as 127.0.0.1:9180."`
 	Traces      string `placeholder:"URL" help:"Where to send a trace of each request, by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces."`

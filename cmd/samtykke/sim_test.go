@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"samtykke/adapters/disk/simdisk"
+	"samtykke/adapters/esdb"
+	"samtykke/adapters/keyring"
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/ledger/ledgertest"
 	"samtykke/adapters/views"
@@ -40,8 +42,10 @@ type village struct {
 	seed     uint64
 	draw     *rand.Rand
 	disk     *simdisk.Disk
+	struck   bool // something may go wrong at the host
 	promised []acknowledgement
-	leaves   [][32]byte // of every record that was ever seen
+	asked    map[string]int // how often each event was asked for, once at the most for each time, by those who were not refused
+	leaves   [][32]byte     // of every record that was ever seen
 	open     []func() error
 }
 
@@ -119,6 +123,7 @@ var villageActs = []func(*village, *guest) error{
 	},
 	func(v *village, g *guest) error {
 		p, err := v.sys.desk.Register(context.Background(), g.by, form("gad-7", "1 2 3 0 1 2 3"))
+		v.ask("journal.assessed", err)
 		if err == nil {
 			v.promise(p, "journal.assessed", g.by.Actor)
 		}
@@ -126,13 +131,16 @@ var villageActs = []func(*village, *guest) error{
 	},
 	func(v *village, g *guest) error {
 		p, err := v.sys.desk.RegisterFor(context.Background(), v.boss, g.handle, journal.OnBehalf, journal.Answer{Task: "t", Text: "x"})
+		v.ask("journal.answered", err)
 		if err == nil {
 			v.promise(p, "journal.answered", g.by.Actor)
 		}
 		return err
 	},
 	func(v *village, g *guest) error {
-		return v.sys.desk.WriteNote(context.Background(), v.boss, g.handle, journal.WriteNote{Note: v.newID(), Text: "x"})
+		err := v.sys.desk.WriteNote(context.Background(), v.boss, g.handle, journal.WriteNote{Note: v.newID(), Text: "x"})
+		v.ask("journal.note-written", err)
+		return err
 	},
 	func(v *village, _ *guest) error { _, _, err := v.sys.desk.Tick(context.Background()); return err },
 	func(v *village, _ *guest) error { v.wait(time.Duration(v.draw.IntN(24*60)) * time.Hour); return nil },
@@ -144,13 +152,27 @@ func (v *village) promise(p ledger.Position, event string, subject domain.ID) {
 	v.promised = append(v.promised, acknowledgement{p, event, subject})
 }
 
+// ask notes that an event was asked for, unless the error says that it was not written.
+func (v *village) ask(event string, err error) bool {
+	if domain.Refused(err) != "" || errors.Is(err, ledger.ErrRefused) {
+		return false
+	}
+	v.asked[event]++
+	return true
+}
+
 // act gives a client's command under a key. Where its outcome stays open, it is given again after the next opening: then
 // it is done, once.
 func (v *village) act(g *guest, c client.Command, event string) error {
 	by := g.by
 	by.Key = fmt.Sprint("act ", v.draw.Uint64())
+	first, asked := true, false // however often it is given
 	do := func() error {
 		done, err := v.sys.desk.Clients.Do(context.Background(), by.Actor, by, c)
+		if !asked && (first || err != nil || done.Written > 0) { // else it had been done, and was told to be refused
+			asked = v.ask(event, err)
+		}
+		first = false
 		if err == nil && done.Position > 0 {
 			v.promise(done.Position, event, by.Actor)
 		}
@@ -170,8 +192,13 @@ func (v *village) settledDown() error {
 	return v.sys.settle(ctx)
 }
 
-// fault lets something go wrong in what follows.
+// fault lets something go wrong in what follows, on the disk or at the host.
 func (v *village) fault() {
+	if v.w.ledger != "" && v.draw.IntN(4) > 0 {
+		v.struck = true
+		v.host.strike(v.draw)
+		return
+	}
 	n := 1 + v.draw.IntN(60)
 	switch v.draw.IntN(8) {
 	case 0, 1, 2, 3:
@@ -187,16 +214,23 @@ func (v *village) fault() {
 
 // crash ends the system as a loss of power does, and takes down what is left of it.
 func (v *village) crash() {
-	v.disk.Crash()
+	v.host.crash()
+	v.disk.CutPower(1) // what still runs does nothing to the disk that is there afterwards
 	if v.sys != nil {
 		_ = v.sys.halt()
 		_ = v.sys.closeFiles()
 		v.sys = nil
 	}
+	v.disk.Crash()
 }
 
-// expected tells whether the error is one that the faults of this test bring about.
-func expected(err error) bool {
+// expected tells whether the error is one that the faults of this test bring about. What a server that fails makes of it can be of
+// any kind, but never damage.
+func (v *village) expected(err error) bool {
+	damage := new(esdb.DamageError)
+	if v.struck && !errors.Is(err, keyring.ErrDamaged) && !errors.As(err, &damage) {
+		return true
+	}
 	return errors.Is(err, simdisk.ErrCrashed) || errors.Is(err, simdisk.ErrFault) || errors.Is(err, syscall.ENOSPC) ||
 		errors.Is(err, ledger.ErrEnded)
 }
@@ -204,20 +238,27 @@ func expected(err error) bool {
 // rise opens the system after a crash, with more crashes on the way.
 func (v *village) rise() {
 	for {
+		v.host.calm()
+		v.struck = false
 		if v.draw.IntN(3) == 0 {
 			v.disk.CutPower(1 + v.draw.IntN(25))
 		}
+		if v.w.ledger != "" && v.draw.IntN(3) == 0 {
+			v.struck = true
+			v.host.strike(v.draw)
+		}
 		sys, err := v.w.open(context.Background())
 		v.disk.CutPower(-1)
+		v.host.calm()
 		if _, dark := v.disk.Names(""); err == nil && dark == nil {
-			v.sys = sys
+			v.sys, v.struck = sys, false
 			v.sys.start()
 			return
 		} else if err == nil { // the power went just behind the opening
 			err = dark
 			_ = sys.closeFiles()
 		}
-		if !expected(err) {
+		if !v.expected(err) {
 			v.t.Fatalf("seed %d: opening: %v", v.seed, err)
 		}
 		v.crash()
@@ -236,6 +277,7 @@ func (v *village) whole() bool {
 		return fail("%v", err)
 	}
 	records := ledgertest.All(lastingT{v.t}, v.sys.store)
+	written := map[string]int{}
 	if len(records) < len(v.leaves) {
 		return fail("%d records, there were %d", len(records), len(v.leaves))
 	}
@@ -252,6 +294,7 @@ func (v *village) whole() bool {
 		if _, redacted := f.Body.(eventschema.Redacted); redacted {
 			return fail("position %d is sealed under a key that is not there", i+1)
 		}
+		written[f.Name]++
 	}
 	for _, a := range v.promised {
 		if a.position > head {
@@ -260,6 +303,11 @@ func (v *village) whole() bool {
 		f, err := eventschema.Today.Decode(&records[a.position-1], nil)
 		if err != nil || f.Subject != a.subject || f.Name != a.event && !a.mayBeTime(f.Name) {
 			return fail("at position %d stands %s, promised was %s; %v", a.position, f.Name, a.event, err)
+		}
+	}
+	for event, n := range v.asked {
+		if written[event] > n {
+			return fail("%d events %s, asked for %d times", written[event], event, n)
 		}
 	}
 	verdict, err := v.sys.verify(ctx, func(uint64, uint64) {})
@@ -290,7 +338,7 @@ func (v *village) settleOpen() {
 	again := v.open
 	v.open = nil
 	for _, do := range again {
-		if err := do(); err != nil && domain.Refused(err) == "" && !expected(err) {
+		if err := do(); err != nil && domain.Refused(err) == "" && !v.expected(err) {
 			v.t.Fatalf("seed %d: %v", v.seed, err)
 		}
 	}
@@ -316,10 +364,10 @@ func (v *village) live() {
 			}
 			g := v.people[v.draw.IntN(len(v.people))]
 			err := villageActs[v.draw.IntN(len(villageActs))](v, g)
-			if err != nil && domain.Refused(err) == "" && !expected(err) {
+			if err != nil && domain.Refused(err) == "" && !v.expected(err) {
 				v.t.Fatalf("seed %d: an error that no fault explains: %v", v.seed, err)
 			}
-			if err := v.settledDown(); err != nil && !expected(err) {
+			if err := v.settledDown(); err != nil && !v.expected(err) {
 				v.t.Fatalf("seed %d: the views: %v", v.seed, err)
 			} else if err != nil {
 				break
@@ -338,27 +386,43 @@ func (v *village) live() {
 
 // TestVillages runs the whole system on a disk that forgets what was not synced, over many seeds: a life full of acts,
 // with power cuts at any moment (also while the system opens, writes a snapshot, or makes a key), syncs and writes that
-// fail, and a disk that is full. After each crash everything promised is there, nothing is half-written, the ledger
+// fail, and a disk that is full. After each crash everything promised is there, and once, nothing is half-written, the ledger
 // verifies, and the views equal a rebuild.
+//
+// So it is where the events lie in PostgreSQL, with the data keys beside, or in EventStoreDB, and connections are cut before,
+// while and after something is committed, the server is restarted, says nothing, or is not the leader any more.
 //
 //	SAMTYKKE_SEED=17 go test -run Villages      one seed
 //	SAMTYKKE_SEEDS=100000 go test -run Villages more of them
 func TestVillages(t *testing.T) {
-	from, to := uint64(0), uint64(200)
-	if s, err := strconv.ParseUint(os.Getenv("SAMTYKKE_SEED"), 10, 64); err == nil {
-		from, to = s, s+1
-	} else if n, err := strconv.ParseUint(os.Getenv("SAMTYKKE_SEEDS"), 10, 64); err == nil {
-		to = n
-	}
-	const parts = 4
-	for part := range uint64(parts) {
-		t.Run(fmt.Sprint("part ", part), func(t *testing.T) {
-			t.Parallel()
-			for seed := from + part; seed < to && !t.Failed(); seed += parts {
-				d := simdisk.New(rand.NewPCG(seed, 1))
-				v := &village{rig: newRig(t, d, seed), seed: seed, draw: rand.New(rand.NewPCG(seed, 2)), disk: d}
-				v.live()
-			}
-		})
+	for _, at := range []struct {
+		name  string
+		seeds uint64
+		parts uint64 // at a time
+		where hosting
+	}{
+		{"disk", 200, 4, onDisk},
+		{"PostgreSQL", 3, 1, atPostgres}, // one at a time: the server is restarted for all
+		{"EventStoreDB", 16, 2, atEventStore},
+	} {
+		from, to := uint64(0), at.seeds
+		if s, err := strconv.ParseUint(os.Getenv("SAMTYKKE_SEED"), 10, 64); err == nil {
+			from, to = s, s+1
+		} else if n, err := strconv.ParseUint(os.Getenv("SAMTYKKE_SEEDS"), 10, 64); err == nil {
+			to = n
+		}
+		for part := range at.parts {
+			t.Run(fmt.Sprint(at.name, " ", part), func(t *testing.T) {
+				t.Parallel()
+				for seed := from + part; seed < to && !t.Failed(); seed += at.parts {
+					d := newForgetful(seed)
+					v := &village{
+						rig: newRig(t, d, seed), seed: seed, draw: rand.New(rand.NewPCG(seed, 2)), disk: d, asked: map[string]int{},
+					}
+					v.move(at.where(t))
+					v.live()
+				}
+			})
+		}
 	}
 }

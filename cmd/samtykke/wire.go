@@ -49,6 +49,7 @@ type world struct {
 	rules   rules.Books
 
 	ledger string // the connection string of the server where the events lie; "": in the data directory
+	at     serverOptions
 	keys   string // the same of the data keys
 }
 

@@ -95,8 +95,13 @@ func (s *Server) admin(t testing.TB, statement string) {
 // URL is a new, empty database's connection string as an address.
 func URL(t testing.TB) string {
 	t.Helper()
+	return Address(Database(t))
+}
+
+// Address writes a connection string as an address.
+func Address(dsn string) string {
 	words := url.Values{}
-	for _, word := range strings.Fields(Database(t)) {
+	for _, word := range strings.Fields(dsn) {
 		name, value, _ := strings.Cut(word, "=")
 		words.Set(name, value)
 	}
