@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -20,7 +19,13 @@ type timedStore interface {
 	Now(ctx context.Context) (time.Time, error)
 }
 
-var errClock = errors.New("this instance's clock is not known to be within 2 seconds of its store's: it shows nothing")
+// A clockError is unavailable: another instance may show what was asked for.
+type clockError string
+
+func (e clockError) Error() string   { return string(e) }
+func (clockError) Unavailable() bool { return true }
+
+const errClock = clockError("this instance's clock is not known to be within 2 seconds of its store's: it shows nothing")
 
 // A clockWatch compares this instance's clock with the store's.
 type clockWatch struct {
@@ -29,9 +34,13 @@ type clockWatch struct {
 	good  atomic.Int64 // until when, in nanoseconds of the instance's own clock
 }
 
-// watchClock watches the store's clock, if it has one, and closes the door to look-ups where the two are apart.
+// watchClock watches the store's clock or, where it has none, that of what instances share, and closes the door to look-ups where the two
+// are apart. One that is alone over files has none to watch.
 func (s *system) watchClock(ctx context.Context) {
 	store, has := s.store.(timedStore)
+	if !has && s.shared != nil {
+		store, has = s.shared, true
+	}
 	if !has {
 		return
 	}

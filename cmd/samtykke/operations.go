@@ -12,6 +12,7 @@ import (
 	"samtykke/adapters/filestore"
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/operations"
+	"samtykke/adapters/relay"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
 	"samtykke/domain"
@@ -142,6 +143,12 @@ func (o *watched) ticked(clients int, err error) {
 	o.metrics.Ticked(clients)
 	if err == nil {
 		o.watch.Ticked()
+	}
+}
+
+func (o *watched) relayed(what relay.Counter) {
+	if o.metrics != nil {
+		o.metrics.Relayed(string(what))
 	}
 }
 

@@ -33,8 +33,8 @@ type outgoing struct {
 }
 
 // messages opens the relay.
-func (s *system) messages(ctx context.Context, where string, log *slog.Logger) (*outgoing, error) {
-	cursor := relay.FileCursor{Disk: disk.Sub(s.disk, relayDir)}
+func (s *system) messages(ctx context.Context, where string, log *slog.Logger, count relay.Count) (*outgoing, error) {
+	cursor := s.relayCursor()
 	if err := s.relayKeyIsThere(ctx, cursor); err != nil {
 		return nil, err
 	}
@@ -50,15 +50,38 @@ func (s *system) messages(ctx context.Context, where string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	notices, err := relay.NewRouter(t, board, nil, log)
+	notices, err := relay.NewRouter(t, board, count, log)
 	if err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	r := &relay.Relay{
-		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"),
+		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"), Count: count,
 		Failed: func(err error) { log.Warn("a message waits to be sent", slog.String("error", err.Error())) },
 	}
 	return &outgoing{board, r.Key, func(ctx context.Context) error { return relay.Run(ctx, r, notices) }, t.Close}, nil
+}
+
+// relayCursor is the file's or, where instances share, the one that the holder of their lease has.
+func (s *system) relayCursor() relay.Cursor {
+	file := relay.FileCursor{Disk: disk.Sub(s.disk, relayDir)}
+	if s.shared == nil {
+		return file
+	}
+	return firstFrom{s.shared.Cursor("messages", s.shared.lease), file}
+}
+
+// firstFrom is a cursor that stands where another one does until it is moved: a relay that had run alone goes on from there.
+type firstFrom struct {
+	relay.Cursor
+	before relay.Cursor
+}
+
+func (c firstFrom) Load(ctx context.Context) (relay.Place, bool, error) {
+	p, known, err := c.Cursor.Load(ctx)
+	if err != nil || known {
+		return p, known, err
+	}
+	return c.before.Load(ctx)
 }
 
 // transport is the one that the option names.

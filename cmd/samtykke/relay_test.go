@@ -41,7 +41,7 @@ func TestRelayOverALivedInLedger(t *testing.T) {
 		if err := cursor.Save(t.Context(), relay.Place{}); err != nil { // as if it had been there from the beginning
 			t.Fatal(err)
 		}
-		if _, err := life.sys.messages(t.Context(), "in-process", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), relayKey) {
+		if _, err := life.sys.messages(t.Context(), "in-process", slog.New(slog.DiscardHandler), nil); err == nil || !strings.Contains(err.Error(), relayKey) {
 			t.Errorf("a relay that has a cursor and no key: %v", err)
 		}
 		if err := on.Remove(relayDir + "/cursor"); err != nil {
@@ -81,7 +81,7 @@ func TestRelayOverALivedInLedger(t *testing.T) {
 // serveMessages runs the relay until it has nothing left to do.
 func serveMessages(t *testing.T, s *system) *outgoing {
 	t.Helper()
-	out, err := s.messages(t.Context(), "in-process", slog.New(slog.DiscardHandler))
+	out, err := s.messages(t.Context(), "in-process", slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
