@@ -41,6 +41,8 @@ var figures = []figure{
 		func(f *Figures) float64 { return f.EpochOverdue.Seconds() }},
 	{"appends_refused", "1 while the ledger takes no appends, otherwise 0.", 0,
 		func(f *Figures) float64 { return float64(f.AppendsRefused) }},
+	{"look_ups_halted", "1 while the clock is not known to be right and so no look-up shows anything, otherwise 0.", 0,
+		func(f *Figures) float64 { return float64(f.LookUpsHalted) }},
 	{"epoch_age_seconds", "Since the current epoch of keys began.", unlimited,
 		func(f *Figures) float64 { return f.EpochAge.Seconds() }},
 	{"checkpoint_events", "Events that the newest checkpoint covers, in whole tens.", unlimited,

@@ -88,6 +88,7 @@
 //	session  one row for each session: the hash of its token, ids, instants, and the rest sealed (signin.SessionRow)
 //	day      one row: the salt of the day's key for addresses and names
 //	bucket   one row for each address or name, as a keyed hash, that has not all its tokens
+//	answer   one row for each command answered: a hash that finds it, and the answer sealed, both under what only its caller has
 //	lease    one row for each lease: how often it was taken
 //	place    one row for each cursor: how far its lease's holder has come, with that number
 //
@@ -96,9 +97,10 @@
 // then it ends so much sooner (signin.SeenEvery). While the server cannot be reached nobody is let in and nobody is signed out: an
 // instance answers with an error. A pooler that ends idle connections does no harm here.
 //
-// session, day and bucket are not logged: they cost no durable write, are in no backup of the server's files and on no standby. After a
-// crash of the server, or when a standby takes over, they are empty. Then everybody signs in again, and attempts are counted
-// from nothing; no session that ended comes back. A dump of the database holds them unless it leaves unlogged tables out.
+// session, day, bucket and answer are not logged: they cost no durable write, are in no backup of the server's files and on no standby.
+// After a crash of the server, or when a standby takes over, they are empty. Then everybody signs in again, attempts are counted
+// from nothing, and a repeated command is known by its events alone; no session that ended comes back. A dump of the database holds
+// them unless it leaves unlogged tables out.
 //
 // A bucket is one number: the instant at which it is full again. An attempt moves that by an interval, and is refused where it would
 // be further off than the burst. That is the token bucket that counts in memory, in whole nanoseconds. All counting of a schema takes

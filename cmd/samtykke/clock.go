@@ -61,6 +61,14 @@ func (s *system) watchClock(ctx context.Context) {
 	}()
 }
 
+// halted tells why this instance shows nothing now; nil: it does.
+func (s *system) halted() error {
+	if s.desk.Door.Halted == nil {
+		return nil
+	}
+	return s.desk.Door.Halted()
+}
+
 // compare asks the store for its time. The answer lies between two readings of the own clock.
 func (w *clockWatch) compare(ctx context.Context) {
 	before := w.clock()

@@ -135,10 +135,8 @@ func (d *duties) do(ctx context.Context) error {
 		beside.Go(func() { d.send(ctx) })
 	}
 	for {
-		if halted := d.desk.Door.Halted; halted != nil {
-			if err := halted(); err != nil {
-				return err
-			}
+		if err := d.halted(); err != nil {
+			return err
 		}
 		d.passTime(ctx)
 		if err := pause(ctx, passTimeEvery); err != nil {
@@ -152,7 +150,11 @@ func (d *duties) passTime(ctx context.Context) {
 	_, clients, err := d.desk.Tick(ctx)
 	d.watched.ticked(clients, err)
 	d.failed(ctx, operations.TaskTick, err)
-	d.failed(ctx, operations.TaskTend, errors.Join(d.tendShared(ctx), d.service.Sessions.Forget(ctx, d.clock())))
+	err = errors.Join(d.tendShared(ctx), d.service.Sessions.Forget(ctx, d.clock()))
+	if d.shared != nil {
+		err = errors.Join(err, d.shared.ForgetAnswers(ctx, d.clock()))
+	}
+	d.failed(ctx, operations.TaskTend, err)
 }
 
 func (d *duties) failed(ctx context.Context, task string, err error) {

@@ -103,6 +103,7 @@ func (s *system) sources() operations.Sources {
 			return err
 		},
 		Erasures: func(by domain.Date) int { return len(s.keeper.Erasures.DueBy(by)) },
+		Halted:   s.halted,
 	}
 }
 

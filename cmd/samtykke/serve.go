@@ -245,7 +245,7 @@ func (s *system) service(secure bool) *api.API {
 		Sessions: signin.NewSessions(s.secrets, 0), Limits: signin.NewLimits(s.secrets, signin.Rows),
 	}
 	if s.shared != nil {
-		a.Sessions, a.Limits = s.shared.sessions(s), s.shared.limits(s)
+		a.Sessions, a.Limits, a.Answers = s.shared.sessions(s), s.shared.limits(s), s.shared
 	}
 	return a
 }

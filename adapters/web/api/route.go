@@ -192,7 +192,7 @@ func (a *API) handler(rt Route) http.Handler {
 				return
 			}
 			r.by.Key = key
-			status, body, err = a.answers.once(r.sessionID(), name+" "+hr.URL.Path+" "+key, r.body, do)
+			status, body, err = r.once(name, key, r.body, do)
 		} else {
 			status, body, err = do()
 		}
