@@ -31,7 +31,8 @@ const errClock = clockError("this instance's clock is not known to be within 2 s
 type clockWatch struct {
 	store timedStore
 	clock func() time.Time
-	good  atomic.Int64 // until when, in nanoseconds of the instance's own clock
+	good  atomic.Int64  // until when, in nanoseconds of the instance's own clock
+	ahead *atomic.Int64 // is told by how many nanoseconds the own clock is; nil: nobody is
 }
 
 // watchClock watches the store's clock or, where it has none, that of what instances share, and closes the door to look-ups where the two
@@ -45,6 +46,9 @@ func (s *system) watchClock(ctx context.Context) {
 		return
 	}
 	w := &clockWatch{store: store, clock: s.clock}
+	if s.shared != nil {
+		w.ahead = &s.shared.ahead
+	}
 	s.desk.Door.Halted = w.halted
 	w.compare(ctx)
 	tick := time.NewTicker(compareEvery)
@@ -74,6 +78,9 @@ func (w *clockWatch) compare(ctx context.Context) {
 	before := w.clock()
 	there, err := w.store.Now(ctx)
 	after := w.clock()
+	if err == nil && w.ahead != nil {
+		w.ahead.Store(int64(before.Add(after.Sub(before) / 2).Sub(there)))
+	}
 	switch {
 	case err != nil:
 	case there.Before(before.Add(-mostSkew)), there.After(after.Add(mostSkew)):

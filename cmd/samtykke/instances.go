@@ -3,9 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"samtykke/adapters/keyring"
@@ -32,6 +34,7 @@ import (
 type together struct {
 	*postgres.Shared
 	lease *postgres.Lease // of what is done once for all
+	ahead atomic.Int64    // by how many nanoseconds this instance's clock was, when it was last compared
 }
 
 // Leases, by name.
@@ -55,8 +58,11 @@ func (w world) sharedAt() (string, error) {
 // finds the keys that the first one makes.
 func (w world) openInstance(ctx context.Context, log *slog.Logger) (*system, error) {
 	at, err := w.sharedAt()
-	if err != nil || at == "" {
-		return w.openAlone(ctx, err)
+	if err != nil {
+		return nil, err
+	}
+	if at == "" {
+		return w.open(ctx)
 	}
 	shared, err := postgres.OpenShared(ctx, at, postgres.SharedOptions{
 		Warn: func(err error) { log.Warn("what instances share", slog.String("error", err.Error())) },
@@ -77,15 +83,8 @@ func (w world) openInstance(ctx context.Context, log *slog.Logger) (*system, err
 		}
 		return nil, errors.Join(err, shared.Close())
 	}
-	s.shared = &together{shared, shared.Lease(dutiesLease, 0)}
+	s.shared = &together{Shared: shared, lease: shared.Lease(dutiesLease, 0)}
 	return s, nil
-}
-
-func (w world) openAlone(ctx context.Context, err error) (*system, error) {
-	if err != nil {
-		return nil, err
-	}
-	return w.open(ctx)
 }
 
 func (h *together) sessions(s *system) *signin.Sessions {
@@ -93,7 +92,29 @@ func (h *together) sessions(s *system) *signin.Sessions {
 }
 
 func (h *together) limits(s *system) *signin.Limits {
-	return signin.LimitsIn(h.Buckets(), s.desk.CodeKey, s.secrets, signin.Rows)
+	return signin.LimitsIn(timely{h.Buckets(), &h.ahead}, s.desk.CodeKey, s.secrets, signin.Rows)
+}
+
+// timely are buckets that go by the clock which instances agree on. By the clock of one that is a minute ahead, nobody could sign in at
+// the others for a minute.
+type timely struct {
+	signin.Buckets
+	ahead *atomic.Int64 // nanoseconds
+}
+
+func (b timely) at(now time.Time) time.Time { return now.Add(-time.Duration(b.ahead.Load())) }
+
+func (b timely) Day(ctx context.Context, now time.Time, drawn signin.Day) (signin.Day, error) {
+	drawn.Until = b.at(drawn.Until)
+	return b.Buckets.Day(ctx, b.at(now), drawn)
+}
+
+func (b timely) Take(ctx context.Context, now time.Time, salt [sha256.Size]byte, of []signin.Bucket) (time.Duration, error) {
+	return b.Buckets.Take(ctx, b.at(now), salt, of)
+}
+
+func (b timely) Forget(ctx context.Context, now time.Time) error {
+	return b.Buckets.Forget(ctx, b.at(now))
 }
 
 // duties are what one instance does for all.
@@ -101,8 +122,10 @@ type duties struct {
 	*system
 	log     *slog.Logger
 	watched *watched
-	relay   string // where messages go; "": there are none
 	service *api.API
+	every   time.Duration // time passes
+
+	messages func(context.Context) (*outgoing, error) // opens the relay; nil: there are no messages
 }
 
 // run does its duties whenever it is this instance's turn, until ctx ends.
@@ -110,7 +133,7 @@ func (d *duties) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := d.hold(ctx)
 		d.failed(ctx, operations.TaskTick, err)
-		_ = pause(ctx, passTimeEvery)
+		_ = pause(ctx, d.every)
 	}
 }
 
@@ -131,7 +154,7 @@ func (d *duties) do(ctx context.Context) error {
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	defer stop()
-	if d.relay != "" {
+	if d.messages != nil {
 		beside.Go(func() { d.send(ctx) })
 	}
 	for {
@@ -139,7 +162,7 @@ func (d *duties) do(ctx context.Context) error {
 			return err
 		}
 		d.passTime(ctx)
-		if err := pause(ctx, passTimeEvery); err != nil {
+		if err := pause(ctx, d.every); err != nil {
 			return err
 		}
 	}
@@ -167,14 +190,14 @@ func (d *duties) failed(ctx context.Context, task string, err error) {
 // send relays messages until ctx ends.
 func (d *duties) send(ctx context.Context) {
 	for ctx.Err() == nil {
-		out, err := d.messages(ctx, d.relay, d.log, d.watched.relayed)
+		out, err := d.messages(ctx)
 		if err == nil {
 			err = errors.Join(out.run(ctx), out.close())
 		}
 		if ctx.Err() == nil {
 			d.log.Error("no messages are sent until the next try", slog.Any("error", err))
 		}
-		_ = pause(ctx, passTimeEvery)
+		_ = pause(ctx, d.every)
 	}
 }
 

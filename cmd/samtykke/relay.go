@@ -34,6 +34,18 @@ type outgoing struct {
 
 // messages opens the relay.
 func (s *system) messages(ctx context.Context, where string, log *slog.Logger, count relay.Count) (*outgoing, error) {
+	t, err := transport(ctx, where, log)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.messagesOver(ctx, t, log, count)
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return out, nil
+}
+
+func (s *system) messagesOver(ctx context.Context, t relay.Transport, log *slog.Logger, count relay.Count) (*outgoing, error) {
 	cursor := s.relayCursor()
 	if err := s.relayKeyIsThere(ctx, cursor); err != nil {
 		return nil, err
@@ -46,13 +58,9 @@ func (s *system) messages(ctx context.Context, where string, log *slog.Logger, c
 	if err != nil {
 		return nil, err
 	}
-	t, err := transport(ctx, where, log)
-	if err != nil {
-		return nil, err
-	}
 	notices, err := relay.NewRouter(t, board, count, log)
 	if err != nil {
-		return nil, errors.Join(err, t.Close())
+		return nil, err
 	}
 	r := &relay.Relay{
 		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"), Count: count,

@@ -51,6 +51,7 @@ type serveCmd struct {
 const (
 	passTimeEvery = time.Minute
 	snapshotEvery = 10 * time.Minute
+	signAgainIn   = 10 * time.Second // where a checkpoint could not be signed
 )
 
 // Run serves until it is told to stop, and finishes what it has begun.
@@ -121,7 +122,10 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	ctx, stop := context.WithCancelCause(env.ctx)
 	defer stop(nil)
 	var beside sync.WaitGroup
-	once := &duties{system: s, log: log, watched: watched, relay: c.Relay, service: service}
+	once := &duties{system: s, log: log, watched: watched, service: service, every: passTimeEvery}
+	if c.Relay != "" {
+		once.messages = func(ctx context.Context) (*outgoing, error) { return s.messages(ctx, c.Relay, log, watched.relayed) }
+	}
 	beside.Go(func() { once.run(ctx) })
 	beside.Go(func() { s.upkeep(ctx, log, watched, stop) })
 	beside.Go(func() { watched.follow(ctx, s, stop) })
@@ -180,6 +184,7 @@ func (s *system) upkeep(ctx context.Context, log *slog.Logger, watched *watched,
 		}
 	}
 	signing := s.signing // nil between a failure and the next try
+	var again <-chan time.Time
 	for {
 		var err error
 		task := operations.TaskTend
@@ -193,12 +198,12 @@ func (s *system) upkeep(ctx context.Context, log *slog.Logger, watched *watched,
 		case err = <-signing:
 			s.signing <- err // close asks again
 			signing, task = nil, operations.TaskCheckpoint
+			again = time.After(signAgainIn)
+		case <-again:
+			<-s.signing
+			s.sign(s.following)
+			signing, again = s.signing, nil
 		case <-tick.C:
-			if signing == nil {
-				<-s.signing
-				s.sign(s.following)
-				signing = s.signing
-			}
 			err = s.tendOwn(ctx)
 		case <-save.C:
 			task = operations.TaskSnapshot
