@@ -263,13 +263,17 @@ func (s steadySealer) Open(ciphertext, associated []byte) ([]byte, error) {
 // steadily asks until there is an answer other than that the server is out of reach, or ctx ends.
 func steadily[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		got, err := ask()
-		away, ok := errors.AsType[interface {
-			error
-			Unavailable() bool
-		}](err)
-		if !ok || !away.Unavailable() || pause(ctx, wait) != nil {
+		if got, err := ask(); !outOfReach(err) || pause(ctx, wait) != nil {
 			return got, err
 		}
 	}
+}
+
+// outOfReach tells whether an error says that a server does not answer just now.
+func outOfReach(err error) bool {
+	away, ok := errors.AsType[interface {
+		error
+		Unavailable() bool
+	}](err)
+	return ok && away.Unavailable()
 }
