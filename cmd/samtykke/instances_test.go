@@ -99,15 +99,14 @@ func (w *cable) cut(off bool) {
 // An instance is the assembled program, as serve runs it, with a clock, a data directory and a cable of its own.
 type instance struct {
 	*system
-	service  *api.API
-	handler  http.Handler
-	wire     *cable
-	skew     *atomic.Int64 // its clock is so far ahead, in nanoseconds
-	dead     atomic.Bool   // abruptly
-	end      context.CancelFunc
-	beside   sync.WaitGroup
-	finished atomic.Bool
-	failed   atomic.Pointer[error] // why it would have ended by itself
+	service *api.API
+	handler http.Handler
+	wire    *cable
+	skew    *atomic.Int64 // its clock is so far ahead, in nanoseconds
+	dead    atomic.Bool   // abruptly
+	end     context.CancelFunc
+	beside  sync.WaitGroup
+	failed  atomic.Pointer[error] // why it would have ended by itself
 }
 
 // A cluster is instances over the same databases, and the clock that is right.
@@ -120,10 +119,10 @@ type cluster struct {
 	keys      string // the folder that all have
 	sent      outbox
 
-	mu      sync.Mutex
-	live    []*instance // nil in the place of a dead one
-	all     []*instance
-	closing sync.WaitGroup
+	mu     sync.Mutex
+	live   []*instance // nil in the place of a dead one
+	all    []*instance
+	ending sync.WaitGroup
 }
 
 func newCluster(t *testing.T, seed uint64, size int) *cluster {
@@ -141,10 +140,12 @@ func newCluster(t *testing.T, seed uint64, size int) *cluster {
 		c.start(i)
 	}
 	t.Cleanup(func() {
+		c.ending.Wait()
 		for _, i := range c.all {
-			i.finish()
+			i.wire.cut(false) // or it would go on trying for a while
+			i.halts()
+			_ = i.closeFiles()
 		}
-		c.closing.Wait()
 	})
 	return c
 }
@@ -216,18 +217,14 @@ func (c *cluster) kill(at int) {
 	c.mu.Unlock()
 	i.dead.Store(true)
 	i.wire.cut(true)
-	c.closing.Go(i.finish)
+	c.ending.Go(i.halts)
 }
 
-// finish takes down what is left of an instance.
-func (i *instance) finish() {
-	if i.finished.Swap(true) {
-		return
-	}
+// halts ends what runs beside.
+func (i *instance) halts() {
 	i.end()
 	i.beside.Wait()
 	_ = i.halt()
-	_ = i.closeFiles()
 }
 
 // instance is who is there; nil at a place where nobody is.
