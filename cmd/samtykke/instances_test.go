@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -118,6 +119,7 @@ type cluster struct {
 	databases [2]url.URL
 	keys      string // the folder that all have
 	sent      outbox
+	log       diary
 
 	mu     sync.Mutex
 	live   []*instance // nil in the place of a dead one
@@ -141,6 +143,9 @@ func newCluster(t *testing.T, seed uint64, size int) *cluster {
 	}
 	t.Cleanup(func() {
 		c.ending.Wait()
+		if t.Failed() {
+			t.Logf("seed %d; what the instances said:\n%s", seed, c.log.said.Bytes())
+		}
 		for _, i := range c.all {
 			i.wire.cut(false) // or it would go on trying for a while
 			i.halts()
@@ -181,7 +186,7 @@ func (c *cluster) start(at int) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	i.end = stop
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{Level: slog.LevelError}))
 	if i.system, err = w.openInstance(ctx, log); err != nil {
 		c.t.Fatalf("opening an instance: %v", err)
 	}
@@ -269,6 +274,18 @@ func (s seat) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errNobodyThere
 	}
 	return w.Result(), nil
+}
+
+// A diary is what all instances log.
+type diary struct {
+	mu   sync.Mutex
+	said bytes.Buffer
+}
+
+func (d *diary) Write(b []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.said.Write(b)
 }
 
 // How long a visitor waits before trying at another instance. To sign in takes much computing.
