@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"samtykke/adapters/esdb/esdbtest"
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/ledger/ledgertest"
 	"samtykke/adapters/relay"
@@ -163,8 +164,8 @@ type county struct {
 	troubles sync.Map // what happens when so many requests have passed
 }
 
-func newCounty(t *testing.T, seed uint64) *county {
-	c := &county{cluster: newCluster(t, seed, 3), t: t, draw: rand.New(rand.NewPCG(seed, 2))}
+func newCounty(t *testing.T, seed uint64, events string) *county {
+	c := &county{cluster: newCluster(t, seed, 3, events), t: t, draw: rand.New(rand.NewPCG(seed, 2))}
 	c.clinic = &clinic{rig: &rig{t: t, w: world{clock: c.cluster.now}, at: c.cluster.at, random: c.cluster.random}}
 	c.gather()
 	c.must(c.found())
@@ -560,16 +561,22 @@ func TestInstances(t *testing.T) {
 		to = n
 	}
 	for seed := from; seed < to; seed++ {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			t.Parallel()
-			c := newCounty(t, seed)
-			for range 3 {
-				c.morning()
-				c.act(30)
-				c.evening()
-			}
-			c.attemptsCount()
-			c.whole()
-		})
+		for engine, days := range map[string]int{"PostgreSQL": 3, "EventStoreDB": 2} {
+			t.Run(fmt.Sprint(engine, " seed ", seed), func(t *testing.T) {
+				t.Parallel()
+				var events string
+				if engine == "EventStoreDB" {
+					events = esdbtest.Start(t, esdbtest.Options{}).Address()
+				}
+				c := newCounty(t, seed, events)
+				for range days {
+					c.morning()
+					c.act(30)
+					c.evening()
+				}
+				c.attemptsCount()
+				c.whole()
+			})
+		}
 	}
 }

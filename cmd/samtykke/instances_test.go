@@ -29,10 +29,9 @@ import (
 	"samtykke/domain/rules"
 )
 
-// A cable is all that an instance reaches its databases by. It can be cut.
+// A cable is all that an instance reaches its servers by. It can be cut.
 type cable struct {
-	dir string // of the socket that leads to the server
-	to  string
+	dir string // of the socket that leads to PostgreSQL
 
 	mu   sync.Mutex
 	off  bool
@@ -41,10 +40,10 @@ type cable struct {
 
 const pgSocket = ".s.PGSQL.5432"
 
-func newCable(t *testing.T, server string) *cable {
+// lead has a listener lead to a server, and gives its address.
+func (w *cable) lead(t *testing.T, network, at, to string) string {
 	t.Helper()
-	w := &cable{dir: t.TempDir(), to: filepath.Join(server, pgSocket), open: map[net.Conn]bool{}}
-	l, err := net.Listen("unix", filepath.Join(w.dir, pgSocket))
+	l, err := net.Listen(network, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,15 +54,15 @@ func newCable(t *testing.T, server string) *cable {
 			if err != nil {
 				return
 			}
-			go w.carry(c)
+			go w.carry(c, network, to)
 		}
 	}()
-	return w
+	return l.Addr().String()
 }
 
-func (w *cable) carry(c net.Conn) {
+func (w *cable) carry(c net.Conn, network, to string) {
 	defer c.Close()
-	server, err := net.Dial("unix", w.to)
+	server, err := net.Dial(network, to)
 	if err != nil {
 		return
 	}
@@ -117,6 +116,7 @@ type cluster struct {
 	random    *lockedRandom
 	server    string // the folder of the PostgreSQL server's socket
 	databases [2]url.URL
+	events    string // the address of an EventStoreDB server; "": the events lie in PostgreSQL
 	keys      string // the folder that all have
 	sent      outbox
 	log       diary
@@ -127,8 +127,8 @@ type cluster struct {
 	ending sync.WaitGroup
 }
 
-func newCluster(t *testing.T, seed uint64, size int) *cluster {
-	c := &cluster{t: t, at: new(atomic.Int64), random: newRandom(seed), keys: t.TempDir()}
+func newCluster(t *testing.T, seed uint64, size int, events string) *cluster {
+	c := &cluster{t: t, at: new(atomic.Int64), random: newRandom(seed), keys: t.TempDir(), events: events}
 	c.at.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixNano())
 	for i := range c.databases {
 		u, err := url.Parse(postgrestest.URL(t))
@@ -178,11 +178,15 @@ func (c *cluster) start(at int) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	i := &instance{wire: newCable(c.t, c.server), skew: new(atomic.Int64)}
+	i := &instance{wire: &cable{dir: c.t.TempDir(), open: map[net.Conn]bool{}}, skew: new(atomic.Int64)}
+	i.wire.lead(c.t, "unix", filepath.Join(i.wire.dir, pgSocket), filepath.Join(c.server, pgSocket))
 	w := world{
 		disk: d, outside: disk.Sub(d, endingsDir), random: c.random, secrets: c.random, rules: rules.All,
 		clock:  func() time.Time { return c.now().Add(time.Duration(i.skew.Load())) },
 		ledger: i.wire.through(c.databases[0]), keys: i.wire.through(c.databases[1]),
+	}
+	if c.events != "" {
+		w.ledger = "esdb://" + i.wire.lead(c.t, "tcp", "127.0.0.1:0", c.events) + "?tls=false"
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	i.end = stop
