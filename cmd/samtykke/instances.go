@@ -228,7 +228,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // steady is the ledger for whoever follows it and has nobody to tell of an error: while its servers cannot be reached, it waits for them.
 // Watch says meanwhile that appends are refused.
 func steady(l *ledger.Ledger) *ledger.Ledger {
-	return &ledger.Ledger{Store: steadyStore{l.Store}, Keys: steadyKeys{l.Keys}, Clock: l.Clock, Random: l.Random}
+	return &ledger.Ledger{Store: steadyStore{l.Store}, Keys: steadyKeys{l}, Clock: l.Clock, Random: l.Random}
 }
 
 type steadyStore struct{ ledger.Store }
@@ -237,10 +237,18 @@ func (s steadyStore) Head(ctx context.Context) (ledger.Position, error) {
 	return steadily(ctx, func() (ledger.Position, error) { return s.Store.Head(ctx) })
 }
 
-type steadyKeys struct{ keyring.Keyring }
+// steadyKeys are those that the ledger has at the time.
+type steadyKeys struct{ of *ledger.Ledger }
+
+func (k steadyKeys) Create(ctx context.Context, o keyring.Owner) error {
+	return k.of.Keys.Create(ctx, o)
+}
+func (k steadyKeys) Destroy(ctx context.Context, o keyring.Owner) error {
+	return k.of.Keys.Destroy(ctx, o)
+}
 
 func (k steadyKeys) Sealer(ctx context.Context, o keyring.Owner) (keyring.Sealer, error) {
-	s, err := steadily(ctx, func() (keyring.Sealer, error) { return k.Keyring.Sealer(ctx, o) })
+	s, err := steadily(ctx, func() (keyring.Sealer, error) { return k.of.Keys.Sealer(ctx, o) })
 	if err != nil {
 		return nil, err
 	}
