@@ -331,6 +331,7 @@ func (c *county) evening() {
 	for _, z := range c.citizens {
 		z.acts.explained(c.t)
 	}
+	c.repeatsAnywhere()
 	c.signsOutEverywhere()
 	c.cluster.at.Add(int64(time.Duration([]int{160, 190}[c.draw.IntN(2)]) * 24 * time.Hour))
 	today := domain.DateOf(c.now())
@@ -340,6 +341,31 @@ func (c *county) evening() {
 			return len(i.keeper.Due.DueBy(today))+len(i.keeper.Idle.DueBy(today)) > 0
 		})
 	})
+}
+
+// repeatsAnywhere: a command that is repeated at another instance is answered as before, also where its answer was drawn, and done once;
+// the same key with another content is refused.
+func (c *county) repeatsAnywhere() {
+	c.t.Helper()
+	v, key, other := *c.officials[0].v, c.key(), c.key()
+	var first api.Slip
+	for n := range c.live {
+		v.base = base(n)
+		var slip api.Slip
+		c.must(v.ask("POST", "/clients", key, nil, &slip))
+		if n == 0 {
+			first = slip
+		}
+		if slip != first {
+			c.t.Error("a new client's slip is another one at another instance")
+		}
+		note := api.WriteNote{Text: fmt.Sprint("what instance ", n, " was given, day ", c.cluster.now().Unix())}
+		a, err := v.call("POST", api.Prefix+"/clients/"+c.citizens[0].handle.String()+"/notes", other, note)
+		c.must(err)
+		if (n == 0) != (a.status == http.StatusOK) || n > 0 && a.code != api.KeyReused {
+			c.t.Errorf("a key with another content: %v", a)
+		}
+	}
 }
 
 // signsOutEverywhere: who signs out at one instance is signed out at all.

@@ -359,3 +359,26 @@ func (s *outbox) firsts() (by map[string][]posted, again int) {
 	}
 	return by, again
 }
+
+// What is shared lies where the variable says or with the keys, and nowhere unless the events and the keys lie at servers.
+func TestSharedAt(t *testing.T) {
+	const events, keys, shared = "esdb://e", "postgres://k", "postgres://s"
+	for _, c := range []struct{ ledger, keys, shared, at string }{
+		{"", "", "", ""},
+		{events, "", "", ""},
+		{"", keys, "", ""},
+		{events, keys, "", keys},
+		{events, keys, shared, shared},
+		{events, keys, events, "refused"},
+		{events, "", shared, "refused"},
+		{"", "", shared, "refused"},
+	} {
+		at, err := world{ledger: c.ledger, keys: c.keys, shared: c.shared}.sharedAt()
+		if err != nil {
+			at = "refused"
+		}
+		if at != c.at {
+			t.Errorf("%+v: it is %q", c, at)
+		}
+	}
+}
