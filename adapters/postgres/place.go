@@ -28,8 +28,8 @@ func (c cursor) Load(ctx context.Context) (p relay.Place, known bool, err error)
 	var position int64
 	var leaf []byte
 	err = c.ask(ctx, func(ctx context.Context) error {
-		err := c.pool.QueryRow(ctx, "UPDATE place SET epoch = greatest(epoch, $2) WHERE name = $1 RETURNING epoch, position, leaf", c.name, c.of.Epoch()).
-			Scan(&epoch, &position, &leaf)
+		err := c.pool.QueryRow(ctx, `UPDATE place SET epoch = greatest(epoch, $2) WHERE name = $1
+			RETURNING epoch, position, leaf`, c.name, c.of.Epoch()).Scan(&epoch, &position, &leaf)
 		known = err == nil
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil

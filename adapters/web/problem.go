@@ -156,7 +156,8 @@ func FromError(err error) *Problem {
 		Unavailable() bool
 	}](err); ok && a.Unavailable() {
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", cause: err, RetryAfter: awayFor,
-			Detail: "The service is out of reach of what it needs just now. Whether this was done is not known: ask again in a moment with the same idempotency key, or look."}
+			Detail: "The service cannot reach its database just now. Whether this was done is not known: ask again in a moment with the " +
+				"same idempotency key, or look."}
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", cause: err, RetryAfter: time.Second,

@@ -51,7 +51,8 @@ func (w world) sharedAt() (string, error) {
 	case w.shared == "":
 		return "", nil
 	}
-	return "", usage("%s is postgres://…, for instances that share a ledger and its keys: set %s and %s as well", sharedVariable, ledgerVariable, keysVariable)
+	return "", usage("%s is postgres://…, for instances that share a ledger and its keys: set %s and %s as well",
+		sharedVariable, ledgerVariable, keysVariable)
 }
 
 // openInstance opens the system, beside other instances of it where there may be any. They open one after the other, so that each

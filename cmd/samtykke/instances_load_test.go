@@ -5,20 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"samtykke/adapters/esdb/esdbtest"
-	"samtykke/adapters/ledger"
 	"samtykke/adapters/ledger/ledgertest"
 	"samtykke/adapters/relay"
 	"samtykke/adapters/signin"
@@ -26,7 +23,6 @@ import (
 	"samtykke/domain"
 	"samtykke/domain/client"
 	"samtykke/domain/journal"
-	"samtykke/eventschema"
 )
 
 // A patron is somebody with one session, who asks whichever instance comes first and, where that does not answer, another one.
@@ -501,35 +497,6 @@ type afresh struct{}
 
 func (afresh) Load(context.Context) (relay.Place, bool, error) { return relay.Place{}, true, nil }
 func (afresh) Save(context.Context, relay.Place) error         { return nil }
-
-// passed is a store that tells how far it was followed.
-type passed struct {
-	ledger.Store
-	at *atomic.Uint64
-}
-
-func (p passed) After(ctx context.Context, from ledger.Position) iter.Seq2[eventschema.Record, error] {
-	return func(yield func(eventschema.Record, error) bool) {
-		for r, err := range p.Store.After(ctx, from) {
-			if !yield(r, err) {
-				return
-			}
-			p.at.Store(r.Position)
-		}
-	}
-}
-
-// stillDue leaves out questions but the last one of each client: one before it is told no more if it was answered by the time it was passed.
-func stillDue(notices []posted) (due []posted) {
-	later := map[string]bool{}
-	for _, m := range slices.Backward(notices) {
-		if question := strings.Contains(m.payload, string(relay.QuestionWaits)); !question || !later[m.payload] {
-			due = append(due, m)
-		}
-		later[m.payload] = true
-	}
-	return due
-}
 
 // messages checks that what was sent, each where it came first, is what one relay sends that nothing befalls.
 func (c *county) messages() {

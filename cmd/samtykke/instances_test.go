@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,7 +14,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,11 +25,13 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"samtykke/adapters/disk"
+	"samtykke/adapters/ledger"
 	"samtykke/adapters/postgres/postgrestest"
 	"samtykke/adapters/relay"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
 	"samtykke/domain/rules"
+	"samtykke/eventschema"
 )
 
 // A cable is all that an instance reaches its servers by. It can be cut.
@@ -358,6 +363,35 @@ func (s *outbox) firsts() (by map[string][]posted, again int) {
 		by[m.topic] = append(by[m.topic], m)
 	}
 	return by, again
+}
+
+// stillDue leaves out questions but the last one of each client: one before it is told no more if it was answered by the time it was passed.
+func stillDue(notices []posted) (due []posted) {
+	later := map[string]bool{}
+	for _, m := range slices.Backward(notices) {
+		if question := strings.Contains(m.payload, string(relay.QuestionWaits)); !question || !later[m.payload] {
+			due = append(due, m)
+		}
+		later[m.payload] = true
+	}
+	return due
+}
+
+// passed is a store that tells how far it was followed.
+type passed struct {
+	ledger.Store
+	at *atomic.Uint64
+}
+
+func (p passed) After(ctx context.Context, from ledger.Position) iter.Seq2[eventschema.Record, error] {
+	return func(yield func(eventschema.Record, error) bool) {
+		for r, err := range p.Store.After(ctx, from) {
+			if !yield(r, err) {
+				return
+			}
+			p.at.Store(r.Position)
+		}
+	}
 }
 
 // What is shared lies where the variable says or with the keys, and nowhere unless the events and the keys lie at servers.

@@ -10,7 +10,8 @@
 //     So a deactivation, a new code and a new password end sessions at once, on every instance.
 //  3. A wait until the views show what this session wrote last.
 //  4. For a command, the Idempotency-Key. The same key with the same content is answered as before and done once, at whichever
-//     instance; with other content it is refused. What only reads takes none, and is decided on each time: no answer that shows what is registered is kept.
+//     instance; with other content it is refused. What only reads takes none, and is decided on each time: no answer that shows what is
+//     registered is kept.
 //  5. The content, strictly: an unknown, missing or doubled member, a wrong type, an empty body, another charset are refused and
 //     change nothing. A command's content stands in its body; only what is read takes a query.
 //  6. The act. Its answer is made whole.
