@@ -311,12 +311,26 @@ func (g guarded) Append(ctx context.Context, stream string, after uint64, record
 		f, err := eventschema.Today.Decode(&rec, nil)
 		if err == nil && ends(&f) {
 			if err := g.recorder.Wait(context.WithoutCancel(ctx), p); err != nil {
-				return 0, fmt.Errorf("stored, and not recorded outside: %v", err) // not %w: the record's refusal is none of the store's
+				return 0, unrecorded{err}
 			}
 			break
 		}
 	}
 	return p, nil
+}
+
+// unrecorded says that an event is stored and not recorded. It does not unwrap: the record's refusal is none of the store's.
+type unrecorded struct{ why error }
+
+func (e unrecorded) Error() string { return "stored, and not recorded outside: " + e.why.Error() }
+
+// Unavailable tells whether what the record was made of is only out of reach just now.
+func (e unrecorded) Unavailable() bool {
+	why, ok := errors.AsType[interface {
+		error
+		Unavailable() bool
+	}](e.why)
+	return ok && why.Unavailable()
 }
 
 // Stream implements ledger.Store.

@@ -40,6 +40,11 @@ type fault struct {
 
 func (f *fault) Error() string { return "EventStoreDB: " + f.text }
 
+// Unavailable tells whether the server may answer otherwise in a moment.
+func (f *fault) Unavailable() bool {
+	return f.kind == passing || f.kind == broken || f.kind == abandoned
+}
+
 func is(err error, k kind) bool {
 	var f *fault
 	return errors.As(err, &f) && f.kind == k

@@ -41,6 +41,8 @@ var figures = []figure{
 		func(f *Figures) float64 { return f.EpochOverdue.Seconds() }},
 	{"appends_refused", "1 while the ledger takes no appends, otherwise 0.", 0,
 		func(f *Figures) float64 { return float64(f.AppendsRefused) }},
+	{"look_ups_halted", "1 while the clock is not known to be right and so no look-up shows anything, otherwise 0.", 0,
+		func(f *Figures) float64 { return float64(f.LookUpsHalted) }},
 	{"epoch_age_seconds", "Since the current epoch of keys began.", unlimited,
 		func(f *Figures) float64 { return f.EpochAge.Seconds() }},
 	{"checkpoint_events", "Events that the newest checkpoint covers, in whole tens.", unlimited,
@@ -71,6 +73,7 @@ type Metrics struct {
 	signIns  prometheus.Counter
 	brought  prometheus.Counter
 	upkeep   *prometheus.CounterVec
+	relayed  *prometheus.CounterVec
 }
 
 // toldInTens are the series that count what people do.
@@ -80,6 +83,7 @@ var toldInTens = map[string]bool{
 	prefix + "look_ups_total":                true,
 	prefix + "sign_ins_refused_total":        true,
 	prefix + "tick_clients_total":            true,
+	prefix + "relay_total":                   true,
 }
 
 // untold are figures of the process that are exact to the byte: in a quiet hour they would say which page somebody was sent. Those of
@@ -110,6 +114,7 @@ func NewMetrics(routes []string, w *Watch) *Metrics {
 		signIns:  counter("sign_ins_refused_total", "Attempts to sign in that were refused, for whatever reason. In tens."),
 		brought:  counter("tick_clients_total", "Clients to whom time brought something that a tick wrote down. In tens."),
 		upkeep:   counters("upkeep_failures_total", "Failures of what the service does without being asked, by task.", "task"),
+		relayed:  counters("relay_total", "Messages and notices, by what became of them. In tens.", "what"),
 	}
 	for _, r := range routes {
 		m.routes[r] = true
@@ -117,7 +122,7 @@ func NewMetrics(routes []string, w *Watch) *Metrics {
 	for _, task := range []string{TaskTick, TaskTend, TaskCheckpoint, TaskSnapshot} {
 		m.upkeep.WithLabelValues(task)
 	}
-	m.Registry.MustRegister(m.requests, m.failures, m.events, m.lookUps, m.signIns, m.brought, m.upkeep, w,
+	m.Registry.MustRegister(m.requests, m.failures, m.events, m.lookUps, m.signIns, m.brought, m.upkeep, m.relayed, w,
 		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled(), collectors.WithGoCollectorRuntimeMetrics(
 			collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^(/gc/heap/live:bytes|/memory/classes/total:bytes)$`)})),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -144,6 +149,9 @@ func (m *Metrics) Ticked(clients int) { m.brought.Add(float64(clients)) }
 
 // Failed counts a task that failed.
 func (m *Metrics) Failed(task string) { m.upkeep.WithLabelValues(task).Inc() }
+
+// Relayed counts what became of a message or a notice: a constant of package relay.
+func (m *Metrics) Relayed(what string) { m.relayed.WithLabelValues(what).Inc() }
 
 // answered counts a request.
 func (m *Metrics) answered(c class, took time.Duration) {

@@ -40,6 +40,7 @@ type service struct {
 	refuses     error
 	lost        error
 	overdue     int
+	halted      error
 }
 
 func newService() *service {
@@ -53,6 +54,7 @@ func (s *service) sources() operations.Sources {
 		Head:     func(context.Context) (uint64, error) { return s.head, s.lost },
 		Appends:  func(context.Context) error { return s.refuses },
 		Erasures: func(by domain.Date) int { return s.overdue * int(min(1, domain.DateOf(s.now)-by)) },
+		Halted:   func() error { return s.halted },
 	}
 }
 
@@ -83,6 +85,7 @@ func TestReady(t *testing.T) {
 		"far behind":             {func(s *service, _ *watch) { s.head += 10_001 }, `"views_lag_events","value":10001,"limit":10000,"ok":false`},
 		"refused":                {func(s *service, _ *watch) { s.refuses = errors.New("full") }, `"appends_refused","value":1,"limit":0,"ok":false`},
 		"not to be read":         {func(s *service, _ *watch) { s.lost = errors.New("gone") }, `"appends_refused","value":1,"limit":0,"ok":false`},
+		"a clock that is off":    {func(s *service, _ *watch) { s.halted = errors.New("off") }, `"look_ups_halted","value":1,"limit":0,"ok":false`},
 		"a checkpoint late":      {func(s *service, _ *watch) { s.now = s.now.Add(31 * time.Second) }, `"checkpoint_age_seconds","value":31,"limit":30,"ok":false`},
 		"signed again":           {late(31 * time.Second), ""},
 		"just after midnight":    {late(12*time.Hour + 10*time.Minute), ""},

@@ -18,6 +18,7 @@ type Sources struct {
 	Epoch    func() time.Time                      // when the current epoch of keys began; zero: there is none yet
 	Appends  func(context.Context) error           // why the ledger takes none; nil: it does
 	Erasures func(domain.Date) int                 // begun on that day or earlier, and not finished
+	Halted   func() error                          // why no look-up shows anything, such as a clock that is off; nil: it does
 }
 
 // Figures are how the service fares at an instant.
@@ -31,6 +32,7 @@ type Figures struct {
 	TickAge         time.Duration
 	AppendsRefused  int // 1: they are, or the ledger cannot be read
 	ErasuresOverdue int
+	LookUpsHalted   int // 1: they show nothing
 }
 
 // A Watch reads the figures, and remembers what can only be told over time. Its methods may be called by several goroutines.
@@ -79,6 +81,9 @@ func (w *Watch) Read(ctx context.Context) Figures {
 	}
 	if err != nil {
 		f.AppendsRefused = 1
+	}
+	if w.from.Halted() != nil {
+		f.LookUpsHalted = 1
 	}
 	if head > shown {
 		f.ViewsLag = head - shown

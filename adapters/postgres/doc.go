@@ -91,21 +91,27 @@
 //	session  one row for each session: the hash of its token, ids, instants, and the rest sealed (signin.SessionRow)
 //	day      one row: the salt of the day's key for addresses and names
 //	bucket   one row for each address or name, as a keyed hash, that has not all its tokens
+//	answer   one row for each command answered: a hash that finds it, and the answer sealed, both under what only its caller has
 //	lease    one row for each lease: how often it was taken
+//	place    one row for each cursor: how far its lease's holder has come, with that number
 //
 // Nothing of sessions and limits is kept in a process but the day's salt. Each request looks its session up, in one round trip: so what
 // one instance ends has ended for all when the call returns. That a session was used is written once a minute at the most; until
 // then it ends so much sooner (signin.SeenEvery). While the server cannot be reached nobody is let in and nobody is signed out: an
 // instance answers with an error. A pooler that ends idle connections does no harm here.
 //
-// session, day and bucket are not logged: they cost no durable write, are in no backup of the server's files and on no standby. After a
-// crash of the server, or when a standby takes over, they are empty. Then everybody signs in again, and attempts are counted
-// from nothing; no session that ended comes back. A dump of the database holds them unless it leaves unlogged tables out.
+// session, day, bucket and answer are not logged: they cost no durable write, are in no backup of the server's files and on no standby.
+// After a crash of the server, or when a standby takes over, they are empty. Then everybody signs in again, attempts are counted
+// from nothing, and a repeated command is known by its events alone; no session that ended comes back. A dump of the database holds
+// them unless it leaves unlogged tables out.
 //
 // A bucket is one number: the instant at which it is full again. An attempt moves that by an interval, and is refused where it would
 // be further off than the burst. That is the token bucket that counts in memory, in whole nanoseconds. All counting of a schema takes
 // turns, so that an attempt takes a token of each bucket or of none. A bucket that is full again is as good as none and is removed by
 // Forget, which also keeps no more than signin.MaxBuckets of a kind. Between two calls there are as many more as are allowed overall.
+//
+// place is moved by the holder of a lease alone, and by none with a lower number than whoever last read it: so a holder that was stopped,
+// and goes on when the lease is another's, cannot move it back.
 //
 // A Lease is held by one instance at a time, whichever asks first: the one that lets time pass. It is a lock of a connection that is
 // used for nothing else; its comment says how it is lost and what follows. A pooler in between must keep a session on one connection,

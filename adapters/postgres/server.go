@@ -115,6 +115,9 @@ func (e *serverError) Error() string {
 	return "the database answers SQLSTATE " + e.code
 }
 
+// Unavailable tells whether the server may answer otherwise in a moment.
+func (e *serverError) Unavailable() bool { return passing(e) }
+
 // meanings are the classes of SQLSTATE that an operator can do something about.
 var meanings = map[string]string{
 	"08": "the connection failed",
@@ -128,8 +131,16 @@ var meanings = map[string]string{
 	"XX": "it found damage or a fault of its own",
 }
 
+// An awayError says that the server does not answer just now.
+type awayError string
+
+func (e awayError) Error() string { return string(e) }
+
+// Unavailable is what the program asks an error, to tell people that they should try again in a moment.
+func (awayError) Unavailable() bool { return true }
+
 // errGone says that there is no connection to the server, or no more.
-var errGone = errors.New("no connection to the database")
+const errGone = awayError("no connection to the database")
 
 // plain says what went wrong in words that hold no part of a connection string and nothing of what was sent. It keeps the
 // error of a context that ended.

@@ -122,3 +122,26 @@ func (b buckets) Forget(ctx context.Context, now time.Time) error {
 	}
 	return err
 }
+
+// Answer gives what was kept under a key by KeepAnswer of any instance.
+func (s *Shared) Answer(ctx context.Context, key [sha256.Size]byte) (sealed []byte, found bool, err error) {
+	err = s.ask(ctx, func(ctx context.Context) error {
+		err := s.pool.QueryRow(ctx, "SELECT sealed FROM answer WHERE key = $1", key[:]).Scan(&sealed)
+		found = err == nil
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return sealed, found, err
+}
+
+// KeepAnswer keeps an answer under a key that has none, for all instances.
+func (s *Shared) KeepAnswer(ctx context.Context, key [sha256.Size]byte, until time.Time, sealed []byte) error {
+	return s.do(ctx, "INSERT INTO answer (key, until, sealed) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", key[:], until.UnixNano(), sealed)
+}
+
+// ForgetAnswers removes those that were to be kept until now.
+func (s *Shared) ForgetAnswers(ctx context.Context, now time.Time) error {
+	return s.do(ctx, "DELETE FROM answer WHERE until <= $1", now.UnixNano())
+}

@@ -91,6 +91,9 @@ func (s *Shared) Close() error {
 
 var errSharedClosed = errors.New("what instances share was closed")
 
+// Now is the clock of the database's server, in UTC, as it was some time during the call.
+func (s *Shared) Now(ctx context.Context) (time.Time, error) { return now(ctx, s.pool) }
+
 // ask runs a query, once more over another connection where one was lost, for as long as there is patience. Its answer may be lost
 // when it was done already: so it must be one that may be done twice.
 func (s *Shared) ask(ctx context.Context, query func(context.Context) error) error {

@@ -198,7 +198,7 @@ func (s *Store) settled() (head uint64, others map[int]uint64, err error) {
 }
 
 // errSlow stands for the end of a group's time, which is none of a caller's context.
-var errSlow = errors.New("the database has not answered in time")
+const errSlow = awayError("the database has not answered in time")
 
 func openOutcome(err error) error { return fmt.Errorf("the outcome of the append is open: %w", err) }
 

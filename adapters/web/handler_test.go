@@ -341,6 +341,12 @@ func TestBeforeAnswering(t *testing.T) {
 	}
 }
 
+// away is an error of a server, which may be out of reach.
+type away bool
+
+func (a away) Error() string     { return fmt.Sprint("away ", bool(a)) }
+func (a away) Unavailable() bool { return bool(a) }
+
 func TestFromError(t *testing.T) {
 	late := fmt.Errorf("reading: %w", context.DeadlineExceeded)
 	for _, c := range []struct {
@@ -355,6 +361,8 @@ func TestFromError(t *testing.T) {
 		{web.NewProblem(418, "teapot", "No."), 418, "teapot", ""},
 		{late, 503, "unavailable", "reading: context deadline exceeded"},
 		{context.Canceled, 503, "unavailable", ""},
+		{fmt.Errorf("appending: %w", away(true)), 503, "unavailable", "appending: away true"},
+		{fmt.Errorf("appending: %w", away(false)), 500, "failed", "appending: away false"},
 		{errors.New("the disk is full"), 500, "failed", "the disk is full"},
 	} {
 		cfg, book := logged()

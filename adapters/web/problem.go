@@ -141,9 +141,9 @@ var statuses = map[string]int{
 	"too-many-attempts": http.StatusTooManyRequests,
 }
 
-// FromError makes a problem of any error: of a *Problem itself, of a refusal what the table says, of a deadline 503, and of
-// everything else 500 with nothing but the reference. The error goes to the log with WriteProblem. An error with a method
-// RetryAfter() time.Duration says when it is worth trying again.
+// FromError makes a problem of any error: of a *Problem itself, of a refusal what the table says, of a deadline 503, of an error whose
+// method Unavailable() bool is true as well, and of everything else 500 with nothing but the reference. The error goes to the log with
+// WriteProblem. An error with a method RetryAfter() time.Duration says when it is worth trying again.
 func FromError(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
@@ -151,12 +151,23 @@ func FromError(err error) *Problem {
 	if r, ok := errors.AsType[*domain.Refusal](err); ok {
 		return fromRefusal(r, err)
 	}
+	if a, ok := errors.AsType[interface {
+		error
+		Unavailable() bool
+	}](err); ok && a.Unavailable() {
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", cause: err, RetryAfter: awayFor,
+			Detail: "The service cannot reach its database just now. Whether this was done is not known: ask again in a moment with the " +
+				"same idempotency key, or look."}
+	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", cause: err, RetryAfter: time.Second,
 			Detail: "This took too long. Whether it was done is not known: ask again with the same idempotency key, or look."}
 	}
 	return failed(err)
 }
+
+// awayFor is how long people are told to wait where a server cannot be reached.
+const awayFor = 5 * time.Second
 
 func fromRefusal(r *domain.Refusal, err error) *Problem {
 	status, known := statuses[r.Code]

@@ -23,6 +23,7 @@ import (
 const (
 	ledgerVariable = "SAMTYKKE_LEDGER" // postgres://… or esdb://…
 	keysVariable   = "SAMTYKKE_KEYS"   // postgres://…, of another database
+	sharedVariable = "SAMTYKKE_SHARED" // postgres://…, of what instances share; with the keys, if not set
 )
 
 // An engine keeps the events.

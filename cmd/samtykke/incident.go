@@ -177,7 +177,7 @@ func (i *incidents) watch(ctx context.Context, log *slog.Logger, limits *signin.
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := errors.Join(limits.Forget(ctx, i.sys.clock()), i.tend(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(i.tend(ctx), limits.Forget(ctx, i.sys.clock())); err != nil && ctx.Err() == nil {
 				log.Error("addresses of an incident that has ended may still be there", slog.String("error", err.Error()))
 			}
 		}

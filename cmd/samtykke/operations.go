@@ -12,6 +12,7 @@ import (
 	"samtykke/adapters/filestore"
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/operations"
+	"samtykke/adapters/relay"
 	"samtykke/adapters/web"
 	"samtykke/adapters/web/api"
 	"samtykke/domain"
@@ -102,6 +103,7 @@ func (s *system) sources() operations.Sources {
 			return err
 		},
 		Erasures: func(by domain.Date) int { return len(s.keeper.Erasures.DueBy(by)) },
+		Halted:   s.halted,
 	}
 }
 
@@ -142,6 +144,12 @@ func (o *watched) ticked(clients int, err error) {
 	o.metrics.Ticked(clients)
 	if err == nil {
 		o.watch.Ticked()
+	}
+}
+
+func (o *watched) relayed(what relay.Counter) {
+	if o.metrics != nil {
+		o.metrics.Relayed(string(what))
 	}
 }
 

@@ -29,20 +29,20 @@ type outgoing struct {
 }
 
 // messages opens the relay.
-func (s *system) messages(ctx context.Context, where string, log *slog.Logger) (*outgoing, error) {
+func (s *system) messages(ctx context.Context, where string, log *slog.Logger, count relay.Count) (*outgoing, error) {
 	t, err := transport(ctx, where, log)
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.messagesOver(ctx, t, log)
+	out, err := s.messagesOver(ctx, t, log, count)
 	if err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	return out, nil
 }
 
-func (s *system) messagesOver(ctx context.Context, t relay.Transport, log *slog.Logger) (*outgoing, error) {
-	cursor := relay.FileCursor{Disk: disk.Sub(s.disk, relayDir)}
+func (s *system) messagesOver(ctx context.Context, t relay.Transport, log *slog.Logger, count relay.Count) (*outgoing, error) {
+	cursor := s.relayCursor()
 	if err := s.relayKeyIsThere(ctx, cursor); err != nil {
 		return nil, err
 	}
@@ -51,10 +51,33 @@ func (s *system) messagesOver(ctx context.Context, t relay.Transport, log *slog.
 		return nil, err
 	}
 	r := &relay.Relay{
-		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"),
+		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"), Count: count,
 		Failed: func(err error) { log.Warn("a message waits to be sent", slog.String("error", err.Error())) },
 	}
 	return &outgoing{r.Key, r.Run, t.Close}, nil
+}
+
+// relayCursor is the file's or, where instances share, the one that the holder of their lease has.
+func (s *system) relayCursor() relay.Cursor {
+	file := relay.FileCursor{Disk: disk.Sub(s.disk, relayDir)}
+	if s.shared == nil {
+		return file
+	}
+	return firstFrom{s.shared.Cursor("messages", s.shared.lease), file}
+}
+
+// firstFrom is a cursor that stands where another one does until it is moved: a relay that had run alone goes on from there.
+type firstFrom struct {
+	relay.Cursor
+	before relay.Cursor
+}
+
+func (c firstFrom) Load(ctx context.Context) (relay.Place, bool, error) {
+	p, known, err := c.Cursor.Load(ctx)
+	if err != nil || known {
+		return p, known, err
+	}
+	return c.before.Load(ctx)
 }
 
 // transport is the one that the option names.

@@ -41,7 +41,7 @@ func TestRelayOverALivedInLedger(t *testing.T) {
 		if err := cursor.Save(t.Context(), relay.Place{}); err != nil { // as if it had been there from the beginning
 			t.Fatal(err)
 		}
-		if _, err := life.sys.messagesOver(t.Context(), relay.InProcess(quiet), quiet); err == nil || !strings.Contains(err.Error(), relayKey) {
+		if _, err := life.sys.messagesOver(t.Context(), relay.InProcess(quiet), quiet, nil); err == nil || !strings.Contains(err.Error(), relayKey) {
 			t.Errorf("a relay that has a cursor and no key: %v", err)
 		}
 		if err := on.Remove(relayDir + "/cursor"); err != nil {
@@ -84,7 +84,7 @@ var quiet = slog.New(slog.DiscardHandler)
 func serveMessages(t *testing.T, d *demo) map[domain.ID][]relay.Kind {
 	t.Helper()
 	over := relay.InProcess(quiet)
-	out, err := d.sys.messagesOver(t.Context(), over, quiet)
+	out, err := d.sys.messagesOver(t.Context(), over, quiet, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

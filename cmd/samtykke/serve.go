@@ -51,6 +51,7 @@ type serveCmd struct {
 const (
 	passTimeEvery = time.Minute
 	snapshotEvery = 10 * time.Minute
+	signAgainIn   = 10 * time.Second // where a checkpoint could not be signed
 )
 
 // Run serves until it is told to stop, and finishes what it has begun.
@@ -78,7 +79,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	}
 	watched := &watched{}
 	w.proofs.Passed = watched.signed
-	s, err := w.open(env.ctx)
+	s, err := w.openInstance(env.ctx, log)
 	if err != nil {
 		return err
 	}
@@ -100,12 +101,8 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	if err := addresses.tend(env.ctx); err != nil {
 		return err
 	}
-	var out *outgoing
-	if c.Relay != "" {
-		if out, err = s.messages(env.ctx, c.Relay, log); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, out.close()) }()
+	if err := canSend(env.ctx, c.Relay, log); err != nil {
+		return err
 	}
 	service := s.service(c.TLSCert != "" || c.BehindProxy)
 	service.PublicURL = public
@@ -125,13 +122,11 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	ctx, stop := context.WithCancelCause(env.ctx)
 	defer stop(nil)
 	var beside sync.WaitGroup
-	if out != nil {
-		beside.Go(func() {
-			if err := out.run(ctx); ctx.Err() == nil {
-				log.Error("no messages are sent until the next start", slog.Any("error", err))
-			}
-		})
+	once := &duties{system: s, log: log, watched: watched, service: service, every: passTimeEvery}
+	if c.Relay != "" {
+		once.messages = func(ctx context.Context) (*outgoing, error) { return s.messages(ctx, c.Relay, log, watched.relayed) }
 	}
+	beside.Go(func() { once.run(ctx) })
 	beside.Go(func() { s.upkeep(ctx, log, watched, stop) })
 	beside.Go(func() { watched.follow(ctx, s, stop) })
 	beside.Go(func() { watched.listen(ctx, stop) })
@@ -176,8 +171,8 @@ func (c *serveCmd) world() (world, error) {
 	return w, err
 }
 
-// upkeep lets time pass, tends what else there is, and saves snapshots of the views, until ctx ends. It ends the server when the views have stopped: what
-// they show would grow old in silence.
+// upkeep tends what each instance has of its own, signs, and saves snapshots of the views, until ctx ends. It ends the server when the
+// views have stopped: what they show would grow old in silence.
 func (s *system) upkeep(ctx context.Context, log *slog.Logger, watched *watched, stop context.CancelCauseFunc) {
 	tick, save := time.NewTicker(passTimeEvery), time.NewTicker(snapshotEvery)
 	defer tick.Stop()
@@ -189,9 +184,10 @@ func (s *system) upkeep(ctx context.Context, log *slog.Logger, watched *watched,
 		}
 	}
 	signing := s.signing // nil between a failure and the next try
+	var again <-chan time.Time
 	for {
 		var err error
-		task := operations.TaskTick
+		task := operations.TaskTend
 		select {
 		case <-ctx.Done():
 			return
@@ -202,16 +198,13 @@ func (s *system) upkeep(ctx context.Context, log *slog.Logger, watched *watched,
 		case err = <-signing:
 			s.signing <- err // close asks again
 			signing, task = nil, operations.TaskCheckpoint
+			again = time.After(signAgainIn)
+		case <-again:
+			<-s.signing
+			s.sign(s.following)
+			signing, again = s.signing, nil
 		case <-tick.C:
-			if signing == nil {
-				<-s.signing
-				s.sign(s.following)
-				signing = s.signing
-			}
-			var clients int
-			_, clients, err = s.desk.Tick(ctx)
-			watched.ticked(clients, err)
-			failed(operations.TaskTend, s.tend(ctx))
+			err = s.tendOwn(ctx)
 		case <-save.C:
 			task = operations.TaskSnapshot
 			err = s.keeper.Save(ctx, s.disk)
@@ -228,11 +221,21 @@ var tasks = map[string]string{
 	operations.TaskSnapshot:   "no snapshot of the views could be saved",
 }
 
-// tend finishes the erasures that were interrupted, begins the day's epoch of keys, and brings up to date what lies outside.
+// tend does what tendShared and tendOwn do: before the first answer, whoever does it later.
 func (s *system) tend(ctx context.Context) error {
-	err := errors.Join(s.desk.FinishErasures(ctx), s.keys.Rotate(ctx, s.clock()))
+	return errors.Join(s.tendShared(ctx), s.tendOwn(ctx))
+}
+
+// tendShared finishes the erasures that were interrupted, and begins the day's epoch of keys.
+func (s *system) tendShared(ctx context.Context) error {
+	return errors.Join(s.desk.FinishErasures(ctx), s.keys.Rotate(ctx, s.clock()))
+}
+
+// tendOwn brings up to date what lies outside.
+func (s *system) tendOwn(ctx context.Context) error {
+	var err error
 	if s.endings != nil {
-		err = errors.Join(err, s.endings.CatchUp(ctx))
+		err = s.endings.CatchUp(ctx)
 	}
 	if s.escrow != nil {
 		err = errors.Join(err, escrowTo(disk.Sub(s.disk, keyDir), s.escrow, s.clock()))
@@ -242,10 +245,14 @@ func (s *system) tend(ctx context.Context) error {
 
 // service is the interface over the system, with nobody signed in. It is secure where browsers come by HTTPS.
 func (s *system) service(secure bool) *api.API {
-	return &api.API{
+	a := &api.API{
 		Desk: s.desk, Auditor: s.auditor, Texts: text.All, Secure: secure, Shelf: s.shelf(),
 		Sessions: signin.NewSessions(s.secrets, 0), Limits: signin.NewLimits(s.secrets, signin.Rows),
 	}
+	if s.shared != nil {
+		a.Sessions, a.Limits, a.Answers = s.shared.sessions(s), s.shared.limits(s), s.shared
+	}
+	return a
 }
 
 // screens are all pages, and what their forms do.

@@ -51,6 +51,7 @@ type world struct {
 	ledger string // the connection string of the server where the events lie; "": in the data directory
 	at     serverOptions
 	keys   string // the same of the data keys
+	shared string // the same of what instances share; "": with the keys
 }
 
 // realWorld is the data directory on this machine, now.
@@ -58,7 +59,7 @@ func realWorld(dir string) (world, error) {
 	d, err := disk.OS(dir)
 	return world{
 		disk: d, clock: time.Now, random: rand.Reader, secrets: rand.Reader, rules: rules.All,
-		ledger: os.Getenv(ledgerVariable), keys: os.Getenv(keysVariable),
+		ledger: os.Getenv(ledgerVariable), keys: os.Getenv(keysVariable), shared: os.Getenv(sharedVariable),
 	}, err
 }
 
@@ -75,6 +76,7 @@ type system struct {
 	signer proof.Key
 
 	endings *endings.Recorder // nil without world.outside
+	shared  *together         // nil: this is the only instance
 
 	following context.Context // of what runs beside, ended by stop
 	stop      context.CancelFunc
@@ -122,7 +124,7 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 		}
 		s.ledger.Store, s.ledger.Keys = s.endings.Store(), s.endings.Keys(s.keys)
 	}
-	s.keeper = views.NewKeeper(s.ledger, w.rules)
+	s.keeper = views.NewKeeper(steady(s.ledger), w.rules)
 	if err = s.keeper.Load(ctx, w.disk); err != nil && !errors.Is(err, views.ErrNoSnapshot) {
 		return nil, err
 	}
@@ -225,6 +227,9 @@ func (s *system) closeFiles() error {
 	}
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
+	}
+	if s.shared != nil {
+		err = errors.Join(err, s.shared.Close())
 	}
 	return err
 }

@@ -9,8 +9,9 @@
 //     still the client's, the member of staff is still active in that role, the password is still the one it signed in with.
 //     So a deactivation, a new code and a new password end sessions at once, on every instance.
 //  3. A wait until the views show what this session wrote last.
-//  4. For a command, the Idempotency-Key. The same key with the same content is answered as before and done once; with other
-//     content it is refused. What only reads takes none, and is decided on each time: no answer that shows what is registered is kept.
+//  4. For a command, the Idempotency-Key. The same key with the same content is answered as before and done once, at whichever
+//     instance; with other content it is refused. What only reads takes none, and is decided on each time: no answer that shows what is
+//     registered is kept.
 //  5. The content, strictly: an unknown, missing or doubled member, a wrong type, an empty body, another charset are refused and
 //     change nothing. A command's content stands in its body; only what is read takes a query.
 //  6. The act. Its answer is made whole.
@@ -57,7 +58,7 @@ const Prefix = "/api/v1"
 // Description is where the OpenAPI description is.
 const Description = "/api/openapi.json"
 
-// An API serves the routes. All fields but Secure and PublicURL are needed.
+// An API serves the routes. All fields but Secure, Answers and PublicURL are needed.
 type API struct {
 	Desk     *desk.Desk
 	Auditor  func(ledger.Caller) *audit.Auditor // who asks, for one person
@@ -67,7 +68,8 @@ type API struct {
 	Shelf    releases.Shelf // what was released of statistics
 	Secure   bool           // browsers come by HTTPS
 
-	PublicURL string // where people come, scheme and host, for what is printed; "": as the request says
+	Answers   Answers // what commands were answered at any instance; nil: there is no other
+	PublicURL string  // where people come, scheme and host, for what is printed; "": as the request says
 
 	answers *answers
 	checks  checks

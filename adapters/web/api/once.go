@@ -12,8 +12,8 @@ import (
 )
 
 // answers remembers what commands were answered, so that one whose answer was lost on the way is answered the same when it is
-// repeated, and not done twice. It forgets the oldest, and everything at a restart; behind it the ledger recognises a repeated
-// command by its events' ids.
+// repeated, and not done twice. It forgets the oldest, and everything at a restart; behind it are the Answers of all instances, if there
+// are any, and the ledger, which recognises a repeated command by its events' ids.
 type answers struct {
 	mu   sync.Mutex
 	kept *lru.Cache[asked, *answered]
@@ -56,7 +56,7 @@ func (a *answers) once(session domain.ID, key string, body []byte, do func() (in
 		}
 		a.mu.Unlock()
 		if e.body != sum {
-			return 0, nil, web.NewProblem(http.StatusUnprocessableEntity, KeyReused, "The Idempotency-Key was used for something else. Draw a new one.")
+			return 0, nil, errReused
 		}
 		if ok {
 			<-e.ready
@@ -86,3 +86,5 @@ func (a *answers) first(k asked, e *answered, do func() (int, []byte, error)) (s
 	}
 	return status, answer, err
 }
+
+var errReused = web.NewProblem(http.StatusUnprocessableEntity, KeyReused, "The Idempotency-Key was used for something else. Draw a new one.")

@@ -192,7 +192,7 @@ func (a *API) handler(rt Route) http.Handler {
 				return
 			}
 			r.by.Key = key
-			status, body, err = a.answers.once(r.sessionID(), name+" "+hr.URL.Path+" "+key, r.body, do)
+			status, body, err = r.once(name, key, r.body, do)
 		} else {
 			status, body, err = do()
 		}
@@ -278,12 +278,16 @@ func (r *Request) admit(rt Route) error {
 }
 
 // turnedAway lets somebody who is signed in and may not come this way knock at the door all the same, which refuses and puts the
-// attempt on record. It never shows anything. Whoever has lost a standing hears what the door says of that.
+// attempt on record. It never shows anything. Whoever has lost a standing hears what the door says of that. Whom the door would let in
+// does not knock: one whose session has ended otherwise, or whom a failure keeps from getting there, must not have done anything.
 func (r *Request) turnedAway(rt Route, why error) error {
 	if !rt.Looks || r.session == nil || r.session.Role == domain.RoleClient {
 		return why
 	}
 	r.by = desk.CallerOf(r.session)
+	if slices.Contains(rt.Roles, r.session.Role) && domain.Refused(r.Desk.Door.Standing(r.ctx, r.by)) == "" {
+		return why
+	}
 	body, err := io.ReadAll(r.http.Body)
 	if err != nil {
 		return why

@@ -93,7 +93,7 @@ func (r *Request) screen(s Screen, rt Route, name string) (Reply, error) {
 		return r.shown(rt)
 	}
 	var out Reply
-	status, body, err := r.answers.once(r.sessionID(), name+" "+r.http.URL.Path+" "+key, []byte(content), func() (int, []byte, error) {
+	status, body, err := r.once(name, key, []byte(content), func() (int, []byte, error) {
 		var err error
 		if out, err = r.shown(rt); err == nil && out.To != "" {
 			return http.StatusSeeOther, []byte(out.To), nil
