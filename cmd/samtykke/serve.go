@@ -200,7 +200,10 @@ func (s *system) upkeep(ctx context.Context, log *slog.Logger, watched *watched,
 			signing, task = nil, operations.TaskCheckpoint
 			again = time.After(signAgainIn)
 		case <-again:
-			<-s.signing
+			select {
+			case <-s.signing:
+			default: // whoever ended the following has it
+			}
 			s.sign(s.following)
 			signing, again = s.signing, nil
 		case <-tick.C:
