@@ -23,7 +23,10 @@ func (k *Keeper) Again(ctx context.Context, facts []*eventschema.Fact) error {
 }
 
 // HoldsRegistrations tells whether there is a document of registrations for the client.
-func (k *Keeper) HoldsRegistrations(id domain.ID) bool { return k.registrations.get(id).Bytes != nil }
+func (k *Keeper) HoldsRegistrations(ctx context.Context, id domain.ID) (bool, error) {
+	d, err := k.registrations.get(ctx, id)
+	return d.Bytes != nil, err
+}
 
 // Indexed gives the lists and dates of a table as it keeps them, for comparison with its documents.
 func Indexed[V any](t *Table[V]) (groups map[domain.ID]map[domain.ID]struct{}, days map[domain.Date]map[domain.ID]struct{}) {

@@ -11,11 +11,20 @@ import (
 	"samtykke/domain"
 	"samtykke/domain/statistics"
 	"samtykke/eventschema"
+	"samtykke/projections"
 )
 
-// Population gives everybody whom statistics may count, as the views stand now, and the position up to which that is. What a journal
-// contributes is opened when it is counted and kept nowhere; whoever's key goes meanwhile is left out.
-func (k *Keeper) Population(ctx context.Context) (ledger.Position, statistics.Population) {
+// Population gives everybody whom statistics may count, as the views stand now, and the position up to which that is, to use. What a
+// journal contributes is opened when it is counted and kept nowhere; whoever's key goes meanwhile is left out.
+func (k *Keeper) Population(ctx context.Context, use func(ledger.Position, statistics.Population) error) error {
+	at, pop, err := k.population(ctx)
+	if err != nil {
+		return err
+	}
+	return use(at, pop)
+}
+
+func (k *Keeper) population(ctx context.Context) (ledger.Position, statistics.Population, error) {
 	k.applying.Lock()
 	defer k.applying.Unlock()
 	standings := k.Standings.entries()
@@ -37,14 +46,16 @@ func (k *Keeper) Population(ctx context.Context) (ledger.Position, statistics.Po
 		}
 		return ctx.Err()
 	}
-	for id, o := range k.Offices.Documents() {
+	err := k.Offices.Each(ctx, func(id domain.ID, o projections.Office) error {
 		pop.Organisations = append(pop.Organisations, statistics.Organisation{ID: id, Helsenorge: o.Helsenorge})
-	}
+		return nil
+	})
 	slices.SortFunc(pop.Organisations, func(a, b statistics.Organisation) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-	for _, e := range k.Erasures.Documents() {
+	errErased := k.Erasures.Each(ctx, func(_ domain.ID, e projections.Erasure) error {
 		if !e.Professional {
 			pop.Deletions = append(pop.Deletions, statistics.Deletion{Organisation: e.Organisation, Quarter: statistics.QuarterOf(e.On.Start())})
 		}
-	}
-	return k.Cursor(), pop
+		return nil
+	})
+	return k.Cursor(), pop, errors.Join(err, errErased)
 }

@@ -40,10 +40,10 @@ func newSealedTable[V any](v projections.View[V]) *sealedTable[V] {
 	return &sealedTable[V]{view: v, open: map[domain.ID]opened[V]{}, docs: map[domain.ID]sealedDoc{}}
 }
 
-func (t *sealedTable[V]) get(id domain.ID) sealedDoc {
+func (t *sealedTable[V]) get(_ context.Context, id domain.ID) (sealedDoc, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.docs[id]
+	return t.docs[id], nil
 }
 
 // apply folds a fact into its document, opened from the table where it is not open already.
@@ -54,7 +54,9 @@ func (t *sealedTable[V]) apply(f *projections.Fact, keys eventschema.Keys) error
 	}
 	e, ok := t.open[id]
 	if !ok {
-		d := t.get(id)
+		t.mu.RLock()
+		d := t.docs[id]
+		t.mu.RUnlock()
 		e.at = d.At
 		var err error
 		if e.doc, err = t.unseal(id, d, keys); err != nil && !errors.Is(err, eventschema.ErrGone) {

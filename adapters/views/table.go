@@ -1,7 +1,7 @@
 package views
 
 import (
-	"iter"
+	"context"
 	"sync"
 
 	"samtykke/domain"
@@ -33,37 +33,37 @@ func newTable[V any](v projections.View[V]) *Table[V] {
 }
 
 // Get gives the document of an id.
-func (t *Table[V]) Get(id domain.ID) (V, bool) {
+func (t *Table[V]) Get(_ context.Context, id domain.ID) (V, bool, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if e := t.docs[id]; e != nil {
-		return e.doc, true
+		return e.doc, true, nil
 	}
 	var none V
-	return none, false
+	return none, false, nil
 }
 
 // Len is how many documents there are.
-func (t *Table[V]) Len() int {
+func (t *Table[V]) Len(context.Context) (int, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return len(t.docs)
+	return len(t.docs), nil
 }
 
 // List gives the documents of a group, in no order.
-func (t *Table[V]) List(group domain.ID) map[domain.ID]V {
+func (t *Table[V]) List(_ context.Context, group domain.ID) (map[domain.ID]V, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	list := make(map[domain.ID]V, len(t.groups[group]))
 	for id := range t.groups[group] {
 		list[id] = t.docs[id].doc
 	}
-	return list
+	return list, nil
 }
 
 // DueBy gives the ids for which something is due by the start of the day. It costs what is due, and one step for each
 // day on which anything ever is.
-func (t *Table[V]) DueBy(day domain.Date) []domain.ID {
+func (t *Table[V]) DueBy(_ context.Context, day domain.Date) ([]domain.ID, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var ids []domain.ID
@@ -74,13 +74,30 @@ func (t *Table[V]) DueBy(day domain.Date) []domain.ID {
 			}
 		}
 	}
-	return ids
+	return ids, nil
 }
 
 // IsDue tells whether something is due for the id by the start of the day.
-func (t *Table[V]) IsDue(id domain.ID, day domain.Date) bool {
+func (t *Table[V]) IsDue(_ context.Context, id domain.ID, day domain.Date) (bool, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
+	return t.isDue(id, day), nil
+}
+
+// DueAmong gives those of the ids for which something is due by the start of the day.
+func (t *Table[V]) DueAmong(_ context.Context, ids []domain.ID, day domain.Date) (map[domain.ID]bool, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	due := map[domain.ID]bool{}
+	for _, id := range ids {
+		if t.isDue(id, day) {
+			due[id] = true
+		}
+	}
+	return due, nil
+}
+
+func (t *Table[V]) isDue(id domain.ID, day domain.Date) bool {
 	e := t.docs[id]
 	return e != nil && e.due != 0 && e.due <= day
 }
@@ -150,15 +167,14 @@ func move[K comparable](sets map[K]map[domain.ID]struct{}, id domain.ID, from, t
 	}
 }
 
-// Documents gives every document, as they stand now.
-func (t *Table[V]) Documents() iter.Seq2[domain.ID, V] {
-	return func(yield func(domain.ID, V) bool) {
-		for id, e := range t.entries() {
-			if !yield(id, e.doc) {
-				return
-			}
+// Each hands on every document, as they stand now, until do gives an error, which it returns.
+func (t *Table[V]) Each(_ context.Context, do func(domain.ID, V) error) error {
+	for id, e := range t.entries() {
+		if err := do(id, e.doc); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // entries gives all entries as they stand now.
