@@ -92,6 +92,12 @@ func (h *house) indexesAgree(k *views.Keeper) {
 			h.t.Errorf("%s: the dates are %v, the documents make %v", what, v.got, v.want)
 		}
 	}
+	h.listsAgree(k)
+}
+
+// listsAgree compares what is listed and due with the clients' own streams.
+func (h *house) listsAgree(k *views.Keeper) {
+	h.t.Helper()
 	due := map[domain.ID]domain.Date{}
 	for _, p := range h.people {
 		s, _, err := h.desk.Clients.State(context.Background(), p.id)
@@ -306,8 +312,8 @@ func TestSnapshotIsSealed(t *testing.T) {
 }
 
 // furnished is a house with one client who has everything registered, at a day of its own.
-func furnished(t *testing.T) *house {
-	h := newHouse(t)
+func furnished(t *testing.T, keeper ...func(*ledger.Ledger) *views.Keeper) *house {
+	h := newHouse(t, keeper...)
 	o := h.office()
 	p := h.resident(o)
 	other := h.resident(o)
