@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,12 +18,17 @@ import (
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/postgres"
 	"samtykke/adapters/proof"
+	"samtykke/adapters/signin"
+	"samtykke/adapters/views"
 )
 
 // Where the events and the data keys lie, if not in the data directory. They are in the environment, since they may hold a password.
 const (
 	ledgerVariable = "SAMTYKKE_LEDGER" // postgres://… or esdb://…
 	keysVariable   = "SAMTYKKE_KEYS"   // postgres://…, of another database
+	viewsVariable  = "SAMTYKKE_VIEWS"  // postgres://…: the views lie there; in memory, if not set
+
+	viewsCacheVariable = "SAMTYKKE_VIEWS_CACHE" // MiB of them that are kept in memory while they are folded
 )
 
 // An engine keeps the events.
@@ -146,6 +152,42 @@ func (w world) openKeys(ctx context.Context) (ring, error) {
 		return nil, errors.Join(err, epochs.Close())
 	}
 	return r, nil
+}
+
+// newKeeper makes the keeper of the views, wherever they lie. What gives it back is closed with the system.
+func (s *system) newKeeper(ctx context.Context, key signin.HashKey) error {
+	s.keeper = views.NewKeeper(s.ledger, s.rules)
+	if s.world.views == "" {
+		return nil
+	}
+	var err error
+	options := views.StoreOptions{Keyed: key.Keyed("views")}
+	if text := os.Getenv(viewsCacheVariable); text != "" {
+		mebibytes, err := strconv.Atoi(text)
+		if err != nil || mebibytes < 1 {
+			return usage("%s is a number of MiB", viewsCacheVariable)
+		}
+		options.Cache = mebibytes << 20
+	}
+	if s.views, err = postgres.OpenViews(ctx, s.world.views, postgres.ViewsOptions{}); err != nil {
+		return err
+	}
+	s.keeper = views.NewKeeperIn(s.ledger, s.rules, s.views, options)
+	return nil
+}
+
+// keepUp folds what is recorded into the views, and hears how far others have folded it, until ctx ends.
+func (s *system) keepUp(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		stop(s.keeper.Follow(ctx))
+	}()
+	stop(s.keeper.Run(ctx))
+	<-ended
+	return context.Cause(ctx)
 }
 
 // inFiles refuses a command that is for files alone.
