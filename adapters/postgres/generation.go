@@ -137,8 +137,9 @@ func (g *generation) Load(ctx context.Context, documents []views.Key) ([]views.S
 	for i, k := range documents {
 		numbers[i], ids[i] = int16(k.View), pgtype.UUID{Bytes: k.ID, Valid: true}
 	}
-	rows, err := g.conn.Query(ctx, fmt.Sprintf(`SELECT d.view, d.id, d.part, d.parts, d.at, d.version, d.grouped, d.due, d.body
-		FROM unnest($1::smallint[], $2::uuid[]) k (view, id) JOIN document_%d d ON d.view = k.view AND d.id = k.id AND d.part = 0`, g.number), numbers, ids)
+	rows, err := g.conn.Query(ctx, fmt.Sprintf(`SELECT d.* FROM unnest($1::smallint[], $2::uuid[]) k (view, id), LATERAL (
+		SELECT view, id, part, parts, at, version, grouped, due, body FROM document_%d WHERE view = k.view AND id = k.id AND part = 0 OFFSET 0) d`,
+		g.number), numbers, ids) // OFFSET keeps the planner from anything but looking up one after the other
 	if err != nil {
 		return nil, g.lost(ctx, err)
 	}
@@ -152,7 +153,7 @@ func (g *generation) Commit(ctx context.Context, to views.Progress, rows []views
 	err := pgx.BeginFunc(ctx, g.conn, func(tx pgx.Tx) error {
 		var b pgx.Batch
 		b.Queue(`UPDATE generation g SET cursor = $3, leaf = $4 WHERE number = $1 AND cursor = $2
-			AND NOT EXISTS (SELECT FROM generation o WHERE o.state = 'live' AND o.shape = g.shape AND o.number <> g.number)`,
+			AND NOT (state = 'retired' AND EXISTS (SELECT FROM generation o WHERE o.state = 'live' AND o.shape = g.shape))`,
 			g.number, position(g.at.Cursor), position(to.Cursor), to.Leaf[:]).
 			Exec(func(done pgconn.CommandTag) error { moved = done.RowsAffected() == 1; return nil })
 		g.queue(&b, rows)
@@ -186,8 +187,8 @@ func (g *generation) queue(b *pgx.Batch, rows []views.Stored) {
 		}
 	}
 	if len(gone.ids) > 0 {
-		b.Queue(fmt.Sprintf(`DELETE FROM document_%d d USING unnest($1::smallint[], $2::uuid[]) k (view, id) WHERE d.view = k.view AND d.id = k.id`,
-			g.number), gone.views, gone.ids)
+		b.Queue(fmt.Sprintf(`DELETE FROM document_%[1]d WHERE ctid = ANY (ARRAY(SELECT d.ctid FROM unnest($1::smallint[], $2::uuid[]) k (view, id),
+			LATERAL (SELECT ctid FROM document_%[1]d WHERE view = k.view AND id = k.id OFFSET 0) d))`, g.number), gone.views, gone.ids)
 	}
 	if len(w.ids) > 0 {
 		b.Queue(fmt.Sprintf(`INSERT INTO document_%d AS d (view, id, part, parts, at, version, grouped, due, body)

@@ -347,7 +347,7 @@ func (v *Views) listen(ctx context.Context, c *pgx.Conn) error {
 	defer cancel()
 	_, err := c.WaitForNotification(listening)
 	if err != nil && ctx.Err() == nil && listening.Err() != nil && !c.IsClosed() {
-		return nil
+		return v.sweep(ctx, c) // perhaps somebody has ended who read a retired one
 	}
 	if err != nil {
 		return plain(ctx, errors.Join(err, errGone))

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"samtykke/adapters/disk"
+	"samtykke/adapters/ledger"
 	"samtykke/domain"
 	"samtykke/eventschema"
 )
@@ -52,3 +53,25 @@ func (k *Keeper) SaveAs(ctx context.Context, d disk.Disk, version int) error {
 
 // SnapshotName is the file of the snapshot.
 const SnapshotName = snapshotName
+
+// Reshape makes a keeper over a store that of a program with other views.
+func (k *Keeper) Reshape(name string) *Keeper {
+	k.shelf.shape += ", " + name
+	return k
+}
+
+// Number is that of a view among the rows of a store.
+func (k *Keeper) Number(view string) int {
+	for number, t := range k.tables() {
+		if name, _ := t.name(); name == view {
+			return number
+		}
+	}
+	return -1
+}
+
+// Ledger is what the keeper follows.
+func (k *Keeper) Ledger() *ledger.Ledger { return k.ledger }
+
+// Batches has a keeper fold so many facts at a time.
+func Batches(k *Keeper, facts int) { k.most = facts }

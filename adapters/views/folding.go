@@ -49,7 +49,7 @@ func (k *Keeper) follow(ctx context.Context) error {
 			return err
 		}
 		facts, last = append(facts, f), later(last, r)
-		if r.Position < head && len(facts) < k.batchSize() {
+		if r.Position < head && len(facts) < k.most {
 			continue
 		}
 		if err := k.foldAll(ctx, facts, last, keys); err != nil {
@@ -73,9 +73,10 @@ func (k *Keeper) folded() ledger.Position {
 
 // stopped tells whoever waits that the keeper has ended, unless that is because ctx has.
 func (k *Keeper) stopped(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		k.advance(0, err)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
+	k.advance(0, err)
 	return err
 }
 
@@ -180,13 +181,6 @@ const (
 	shelfBatch = 4096
 )
 
-func (k *Keeper) batchSize() int {
-	if k.shelf != nil {
-		return shelfBatch
-	}
-	return batchSize
-}
-
 // CatchUp folds everything up to the ledger's present end, decoding on all cores.
 func (k *Keeper) CatchUp(ctx context.Context) error {
 	head, err := k.ledger.Store.Head(ctx)
@@ -246,7 +240,7 @@ func (k *Keeper) catchUpTo(ctx context.Context, head ledger.Position) error {
 func (k *Keeper) read(ctx context.Context, head ledger.Position, work, order chan<- *piece, used <-chan *piece) {
 	defer close(work)
 	defer close(order)
-	most := k.batchSize()
+	most := k.most
 	next := func() *piece {
 		select {
 		case b := <-used:

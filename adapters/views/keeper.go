@@ -69,6 +69,7 @@ type Keeper struct {
 	books         rules.Books
 	shelf         *shelf // nil: the documents are in memory
 	anew          bool   // no generation that is live will do
+	most          int    // facts that are folded together
 
 	saving   sync.Mutex // held while a snapshot is made and written
 	applying sync.Mutex // held while facts are folded, so that a snapshot sees one cursor
@@ -89,7 +90,7 @@ func NewKeeper(l *ledger.Ledger, books rules.Books) *Keeper {
 		Erasures: newTable(v.Erasures), Reviews: newTable(v.Reviews), Accesses: newTable(v.Accesses),
 		Organisations: newTable(v.Organisations), Times: newTable(v.Times), Offices: newTable(v.Offices), Standings: newTable(v.Standings),
 		registrations: newSealedTable(v.Registrations), contributions: newSealedTable(v.Contributions),
-		ledger: l, books: books, moved: make(chan struct{}),
+		ledger: l, books: books, most: batchSize, moved: make(chan struct{}),
 	}
 }
 

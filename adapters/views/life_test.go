@@ -448,3 +448,5 @@ func (s broken) After(ctx context.Context, p ledger.Position) iter.Seq2[eventsch
 		}
 	}
 }
+
+func (h *house) books() rules.Books { return rules.All }

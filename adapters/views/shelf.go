@@ -45,6 +45,7 @@ func NewKeeperIn(l *ledger.Ledger, books rules.Books, store Store, o StoreOption
 		o.Cache = defaultCache
 	}
 	k.shelf = &shelf{store: store, keyed: o.Keyed, keys: l.Sealing, cache: newRowCache(o.Cache)}
+	k.most = shelfBatch
 	check := o.Keyed([]byte("views"))
 	var shape strings.Builder
 	for number, t := range k.tables() {

@@ -28,7 +28,8 @@ const (
 	keysVariable   = "SAMTYKKE_KEYS"   // postgres://…, of another database
 	viewsVariable  = "SAMTYKKE_VIEWS"  // postgres://…: the views lie there; in memory, if not set
 
-	viewsCacheVariable = "SAMTYKKE_VIEWS_CACHE" // MiB of them that are kept in memory while they are folded
+	viewsCacheVariable = "SAMTYKKE_VIEWS_CACHE" // MiB of views in PostgreSQL that are kept in memory while they are folded
+	keysCacheVariable  = "SAMTYKKE_KEYS_CACHE"  // how many data keys in PostgreSQL are kept ready, 1.2 kB each
 )
 
 // An engine keeps the events.
@@ -147,7 +148,11 @@ func (w world) openKeys(ctx context.Context) (ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := postgres.OpenRing(ctx, w.keys, epochs, postgres.RingOptions{})
+	ready, err := numberIn(keysCacheVariable)
+	if err != nil {
+		return nil, errors.Join(err, epochs.Close())
+	}
+	r, err := postgres.OpenRing(ctx, w.keys, epochs, postgres.RingOptions{Ready: ready})
 	if err != nil {
 		return nil, errors.Join(err, epochs.Close())
 	}
@@ -160,20 +165,29 @@ func (s *system) newKeeper(ctx context.Context, key signin.HashKey) error {
 	if s.world.views == "" {
 		return nil
 	}
-	var err error
-	options := views.StoreOptions{Keyed: key.Keyed("views")}
-	if text := os.Getenv(viewsCacheVariable); text != "" {
-		mebibytes, err := strconv.Atoi(text)
-		if err != nil || mebibytes < 1 {
-			return usage("%s is a number of MiB", viewsCacheVariable)
-		}
-		options.Cache = mebibytes << 20
+	mebibytes, err := numberIn(viewsCacheVariable)
+	if err != nil {
+		return err
 	}
+	options := views.StoreOptions{Keyed: key.Keyed("views"), Cache: mebibytes << 20}
 	if s.views, err = postgres.OpenViews(ctx, s.world.views, postgres.ViewsOptions{}); err != nil {
 		return err
 	}
 	s.keeper = views.NewKeeperIn(s.ledger, s.rules, s.views, options)
 	return nil
+}
+
+// numberIn is the number in a variable of the environment, 0 where it is not set.
+func numberIn(variable string) (int, error) {
+	text := os.Getenv(variable)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1<<30 {
+		return 0, usage("%s is a number from 1", variable)
+	}
+	return n, nil
 }
 
 // keepUp folds what is recorded into the views, and hears how far others have folded it, until ctx ends.
