@@ -201,7 +201,6 @@ func (b *bench) whoSaw() error {
 	if err != nil {
 		return err
 	}
-	errEnough := errors.New("enough")
 	err = s.keeper.Caseload.Each(b.ctx, func(who domain.ID, _ projections.Case) error {
 		if len(took) == 100*b.rounds {
 			return errEnough
