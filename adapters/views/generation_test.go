@@ -30,6 +30,7 @@ import (
 type shaky struct {
 	views.Store
 	fate func() fate
+	load func() error // what comes before documents are loaded
 	came []error
 	size int // bytes that the last commit wrote
 }
@@ -55,6 +56,15 @@ func (s *shaky) Claim(ctx context.Context, shape string, anew bool, fits func(vi
 type shakyGeneration struct {
 	views.Generation
 	of *shaky
+}
+
+func (g shakyGeneration) Load(ctx context.Context, documents []views.Key) ([]views.Stored, error) {
+	if g.of.load != nil {
+		if err := g.of.load(); err != nil {
+			return nil, err
+		}
+	}
+	return g.Generation.Load(ctx, documents)
 }
 
 func (g shakyGeneration) Commit(ctx context.Context, to views.Progress, rows []views.Stored) (err error) {
@@ -183,9 +193,47 @@ func TestSecondFolder(t *testing.T) {
 	if len(second.came) != 1 || !errors.Is(second.came[0], views.ErrAgain) {
 		t.Errorf("the second folder's commits came to %v", second.came)
 	}
-	h.catchUp()
-	h.same("the first", one, h.keeper)
-	h.same("the second", two, h.keeper)
+	write := func() {
+		p := h.people[0]
+		h.journal(p, journal.Answer{Task: "t", Text: canaryAnswer, Entered: journal.ByClient})
+		_, err := h.desk.Door.LookUp(ctx, p.office.boss, p.handle, client.Appointment, views.AllKinds)
+		h.must(err)
+	}
+	agree := func(what string) {
+		t.Helper()
+		h.must(one.CatchUp(ctx))
+		h.catchUp()
+		h.same(what+": the first", one, h.keeper)
+		h.same(what+": the second", two, h.keeper)
+	}
+	agree("in turn")
+	second.fate = func() fate { // what it has read is of before the first one wrote
+		second.fate = nil
+		h.must(one.CatchUp(ctx))
+		return pass
+	}
+	write()
+	h.must(two.CatchUp(ctx))
+	write()
+	h.must(two.CatchUp(ctx))
+	agree("lost at the end")
+	two.Close()
+	two = b.in(second)(h.ledger) // with nothing in its cache
+	h.must(two.CatchUp(ctx))
+	second.load = func() error {
+		second.load = func() error { // of what is sealed, after the rest has been folded
+			second.load = nil
+			write()
+			h.must(one.CatchUp(ctx))
+			return views.ErrAgain
+		}
+		return nil
+	}
+	write()
+	h.must(two.CatchUp(ctx))
+	write()
+	h.must(two.CatchUp(ctx))
+	agree("lost in the middle")
 
 	// Both run, and take each other's place as it comes; who waits sees what was written, whoever folded it.
 	running, stop := context.WithCancel(ctx)
