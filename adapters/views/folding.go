@@ -213,7 +213,8 @@ func (k *Keeper) catchUpTo(ctx context.Context, head ledger.Position) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	work, order, used := make(chan *piece, 4), make(chan *piece, 8), make(chan *piece, 16)
+	ahead := max(1, 8*batchSize/k.most) // pieces that are read before they can be folded
+	work, order, used := make(chan *piece, max(1, ahead/2)), make(chan *piece, ahead), make(chan *piece, 16)
 	go k.read(ctx, head, work, order, used)
 	for range 2 {
 		go decode(work)
