@@ -1,5 +1,5 @@
-// Package views keeps the projections up to date in memory, with snapshots, and holds the one door to what is
-// registered about a client.
+// Package views keeps the projections up to date, in memory with snapshots or in a store that several instances share, and holds the one
+// door to what is registered about a client.
 //
 // # Keeping up
 //
@@ -14,6 +14,30 @@
 // a rebuild from position 0 and nothing else; so does one of another history, which the hash of the record at its cursor
 // tells. Where somebody is erased, the documents under that key are left out from that event on; and any whose key is gone, also
 // when they are written or read back.
+//
+// # In a store
+//
+// Documents can lie in a Store (adapters/postgres), so that memory does not grow with the number of clients and all instances of the
+// program read the same ones. The tables fold with the same code: before a batch is folded, the documents it needs are fetched; afterwards
+// those that changed are committed in one transaction with the cursor, if that still is where it was. So documents and cursor agree wherever
+// a folder ends; of two only one can write, and the other forgets what it had read and goes on from there (ErrAgain). What is fetched is
+// kept in a cache of rows, up to a number of bytes, which only the folding uses: whoever reads, reads the store. A store that
+// cannot be read is an error, and never an empty answer.
+//
+// Documents lie in generations. A program whose views are others than those that are live (the shape: names and versions) builds a
+// generation of its own beside them, from position 0, while the program before goes on folding and serving its own. When it has caught up
+// it is made live in one transaction. A builder that ends is followed by any other, which goes on where it was. Rebuild does the same with
+// the same views. Documents of another ledger, or of one that was put back from a copy, are told by the hash of the record at their
+// cursor and are never read.
+//
+// A document that opens sealed events is sealed in its row under its owner's key. What it is listed and ordered by would tell personal
+// things in clear (who has which login name, when somebody was last there), so that a row has keyed hashes of these in their place.
+// Whether something is due by a day is asked by the hashes of all days up to it. Where somebody is erased the rows are deleted in the transaction that
+// folds that; what a database keeps of deleted rows for a while is ciphertext whose key is gone. A document that grows without bound is
+// cut as its view says (projections.View.Cut): full parts are rows that are never written again.
+//
+// Of instances that share their documents one folds (Run, under the lease that Turn names) and all follow (Follow), so that Wait returns in each
+// when somebody has folded what it waits for. CatchUp must not be called beside Run.
 //
 // # The door
 //

@@ -12,7 +12,7 @@ import (
 	"samtykke/projections"
 )
 
-// sealedTable holds the documents of a view that is sealed always, each under its client's key. Only while facts are folded is a
+// sealedTable holds, in memory or on a shelf, the documents of a view that is sealed always, each under its client's key. Only while facts are folded is a
 // document open; flush seals it again before anybody can read the table.
 type sealedTable[V any] struct {
 	view   projections.View[V]

@@ -36,7 +36,7 @@ type Generation interface {
 	// Load gives what is there of the documents: of one that is in parts, the part that grows.
 	Load(ctx context.Context, documents []Key) ([]Stored, error)
 	// Commit writes rows and progress, all or nothing, if the generation is where Progress says. The error matches ErrAgain where it is
-	// not, where another generation of its shape is live, and where it is not known what was written.
+	// not, where it was retired for another of its shape, and where it is not known what was written.
 	Commit(ctx context.Context, to Progress, rows []Stored) error
 	// Serve makes it the live one, unless it is, and the one that this instance reads.
 	Serve(ctx context.Context) error
