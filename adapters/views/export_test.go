@@ -20,7 +20,7 @@ func (k *Keeper) Again(ctx context.Context, facts []*eventschema.Fact) error {
 	for _, f := range facts {
 		all = append(all, *f)
 	}
-	return k.foldAll(ctx, all, eventschema.Record{}, k.ledger.Sealing(ctx))
+	return k.foldAll(ctx, all, nil, k.ledger.Sealing(ctx))
 }
 
 // HoldsRegistrations tells whether there is a document of registrations for the client.

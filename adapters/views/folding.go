@@ -2,6 +2,7 @@ package views
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -38,7 +39,7 @@ func (k *Keeper) follow(ctx context.Context) error {
 	keys := k.ledger.Sealing(ctx)
 	var facts []eventschema.Fact // read and not folded: what came together is folded together
 	var head ledger.Position     // known to be there
-	var last eventschema.Record
+	var records []eventschema.Record
 	store := k.ledger.Store
 	for r, err := range store.After(ctx, k.folded()) {
 		if err != nil {
@@ -48,14 +49,15 @@ func (k *Keeper) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		facts, last = append(facts, f), later(last, r)
+		facts, records = append(facts, f), append(records, r)
 		if r.Position < head && len(facts) < k.most {
 			continue
 		}
-		if err := k.foldAll(ctx, facts, last, keys); err != nil {
+		if err := k.foldAll(ctx, facts, records, keys); err != nil {
 			return err
 		}
-		facts = facts[:0]
+		clear(records)
+		facts, records = facts[:0], records[:0]
 		if head, err = store.Head(ctx); err != nil {
 			return err
 		}
@@ -225,11 +227,7 @@ func (k *Keeper) catchUpTo(ctx context.Context, head ledger.Position) error {
 		if b.err != nil {
 			return b.err
 		}
-		var last eventschema.Record
-		for _, r := range b.records {
-			last = later(last, r)
-		}
-		if err := k.foldAll(ctx, b.facts, last, keys); err != nil {
+		if err := k.foldAll(ctx, b.facts, b.records, keys); err != nil {
 			return err
 		}
 		used <- b // there is room for all that are under way
@@ -291,16 +289,8 @@ func decode(work <-chan *piece) {
 	}
 }
 
-// later is the one of two records that stands behind the other.
-func later(a, b eventschema.Record) eventschema.Record {
-	if b.Position > a.Position {
-		return b
-	}
-	return a
-}
-
-// foldAll gives facts to every view, seals what that opened, and moves the cursor. The last fact is that of the record.
-func (k *Keeper) foldAll(ctx context.Context, facts []eventschema.Fact, last eventschema.Record, keys eventschema.Keys) (err error) {
+// foldAll gives the facts of records to every view, seals what that opened, and moves the cursor.
+func (k *Keeper) foldAll(ctx context.Context, facts []eventschema.Fact, records []eventschema.Record, keys eventschema.Keys) (err error) {
 	k.applying.Lock()
 	defer k.applying.Unlock()
 	if k.shelf != nil {
@@ -326,6 +316,7 @@ func (k *Keeper) foldAll(ctx context.Context, facts []eventschema.Fact, last eve
 		return err
 	}
 	if k.shelf != nil {
+		last := slices.MaxFunc(records, func(a, b eventschema.Record) int { return cmp.Compare(a.Position, b.Position) })
 		return k.commit(ctx, Progress{at, last.Leaf()}, keys)
 	}
 	k.advance(at, nil)
