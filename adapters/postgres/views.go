@@ -210,7 +210,7 @@ func pageOf(ctx context.Context, from querier, generation int64, s views.Select,
 	}
 	switch {
 	case len(s.IDs) == 1:
-		and("id = $%d", uuidOf(s.IDs[0]))
+		and("id = $%d", pgtype.UUID{Bytes: s.IDs[0], Valid: true}) // the zero id, too, costs a look into the index
 	case s.IDs != nil:
 		and("id = ANY($%d)", uuids(s.IDs))
 	}

@@ -18,6 +18,7 @@ import (
 // Run keeps the views up with the ledger until ctx ends. Any other error has stopped it for good. Of instances that share their documents
 // it is enough that one does (Turn).
 func (k *Keeper) Run(ctx context.Context) error {
+	k.release() // what was claimed to catch up may be long ago
 	defer k.release()
 	for {
 		err := k.CatchUp(ctx)

@@ -316,7 +316,11 @@ func TestGenerationsBesideEachOther(t *testing.T) {
 	h.same("the new one", built, h.keeper)
 	h.same("the other new one", also, h.keeper)
 	old.Close()
-	h.must(built.CatchUp(ctx))
+	waiting, enough := context.WithTimeout(ctx, 10*time.Second)
+	defer enough()
+	for b.states(schema) != "2 live" && waiting.Err() == nil { // the server hears of the end of a connection when it does
+		h.must(built.CatchUp(ctx))
+	}
 	if got := b.states(schema); got != "2 live" || ask[bool](b, "SELECT to_regclass($1) IS NOT NULL", schema+".document_1") {
 		t.Errorf("once nobody reads the old one: %s", got)
 	}
