@@ -19,8 +19,8 @@
 //
 // Documents can lie in a Store (adapters/postgres), so that memory does not grow with the number of clients and all instances of the
 // program read the same ones. The tables fold with the same code: before a batch is folded, the documents it needs are fetched; afterwards
-// those that changed are committed in one transaction with the cursor, if that still is where it was. So documents and cursor agree wherever
-// a folder ends; of two only one can write, and the other forgets what it had read and goes on from there (ErrAgain). What is fetched is
+// those that changed are committed in one transaction with the cursor, if that still is where it was. So documents and cursor agree
+// wherever a folder ends; of two only one can write, and the other forgets what it had read and goes on from there (ErrAgain). What is fetched is
 // kept in a cache of rows, up to a number of bytes, which only the folding uses: whoever reads, reads the store. A store that
 // cannot be read is an error, and never an empty answer.
 //
@@ -32,12 +32,12 @@
 //
 // A document that opens sealed events is sealed in its row under its owner's key. What it is listed and ordered by would tell personal
 // things in clear (who has which login name, when somebody was last there), so that a row has keyed hashes of these in their place.
-// Whether something is due by a day is asked by the hashes of all days up to it. Where somebody is erased the rows are deleted in the transaction that
-// folds that; what a database keeps of deleted rows for a while is ciphertext whose key is gone. A document that grows without bound is
+// Whether something is due by a day is asked by the hashes of all days up to it. Where somebody is erased the rows are deleted in the
+// transaction that folds that; what a database keeps of deleted rows for a while is ciphertext whose key is gone. A document that grows without bound is
 // cut as its view says (projections.View.Cut): full parts are rows that are never written again.
 //
-// Of instances that share their documents one folds (Run, under the lease that Turn names) and all follow (Follow), so that Wait returns in each
-// when somebody has folded what it waits for. CatchUp must not be called beside Run.
+// Of instances that share their documents one folds (Run, under the lease that Turn names) and all follow (Follow), so that Wait returns
+// in each when somebody has folded what it waits for. CatchUp must not be called beside Run.
 //
 // # The door
 //

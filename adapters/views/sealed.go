@@ -12,8 +12,8 @@ import (
 	"samtykke/projections"
 )
 
-// sealedTable holds, in memory or on a shelf, the documents of a view that is sealed always, each under its client's key. Only while facts are folded is a
-// document open; flush seals it again before anybody can read the table.
+// sealedTable holds, in memory or on a shelf, the documents of a view that is sealed always, each under its client's key. Only while facts
+// are folded is a document open; flush seals it again before anybody can read the table.
 type sealedTable[V any] struct {
 	view   projections.View[V]
 	shelf  *shelf // nil: they are in memory
