@@ -49,7 +49,7 @@ adapters/ledger/ledgertest adapters/ledger adapters/keyring eventschema domain d
 adapters/esdb              adapters/disk adapters/ledger eventschema domain
 adapters/esdb/esdbtest
 adapters/filestore         adapters/disk adapters/ledger eventschema domain
-adapters/postgres          adapters/keyring adapters/ledger adapters/relay adapters/signin eventschema domain
+adapters/postgres          adapters/keyring adapters/ledger adapters/relay adapters/signin adapters/views eventschema domain
 adapters/postgres/postgrestest
 adapters/proof             adapters/disk adapters/ledger eventschema
 adapters/endings           adapters/disk adapters/filestore adapters/keyring adapters/ledger eventschema domain domain/...

@@ -62,6 +62,11 @@ type View[V any] struct {
 	Apply   func(V, *Fact) V
 	Group   func(V) domain.ID   // the list the document stands in; zero: none; nil: the view has no lists
 	Due     func(V) domain.Date // the day at whose start something is due; zero: never; nil: the view has no dates
+
+	// Cut takes off a document that grows without bound what is full and will not change any more, once there is enough of it. Facts are
+	// folded into the rest as they would be into the whole, and Join puts the full part before it again. nil: documents stay whole.
+	Cut  func(V) (full, rest V, ok bool)
+	Join func(full, rest V) V
 }
 
 // Views are all views, under the rules.

@@ -51,6 +51,20 @@ func (t Trail) Positions() iter.Seq[uint64] {
 
 func extend(t Trail, f *Fact) Trail { return t.Add(f.Position) }
 
+// fullTrail is from how many bytes on the steps of a trail are full.
+const fullTrail = 4096
+
+func cutTrail(t Trail) (full, rest Trail, ok bool) {
+	full, rest = t, t
+	rest.Steps = nil
+	return full, rest, len(t.Steps) >= fullTrail
+}
+
+func joinTrail(full, rest Trail) Trail {
+	rest.Steps = append(full.Steps, rest.Steps...)
+	return rest
+}
+
 // access is a client's access log: who looked, and who tried. The document of a client id. Whoever opened everything at once
 // looked at everybody: that is in the document of Everybody.
 var access = View[Trail]{
@@ -68,6 +82,8 @@ var access = View[Trail]{
 		return domain.ID{}, false
 	},
 	Apply: extend,
+	Cut:   cutTrail,
+	Join:  joinTrail,
 }
 
 // Everybody is the key of the access log that every client shares.
@@ -86,6 +102,8 @@ var audit = View[Trail]{
 		return domain.ID{}, false
 	},
 	Apply: extend,
+	Cut:   cutTrail,
+	Join:  joinTrail,
 }
 
 // organisations is the trail of one organisation: every look-up and refused attempt by whoever acted on its behalf, or said so. The
@@ -101,6 +119,8 @@ var organisations = View[Trail]{
 		return domain.ID{}, false
 	},
 	Apply: extend,
+	Cut:   cutTrail,
+	Join:  joinTrail,
 }
 
 // Times tell where in the ledger to look for what was recorded in a period. Instants grow within a stream and not over the ledger,
@@ -186,4 +206,13 @@ var times = View[Times]{
 		return domain.ID{}, false
 	},
 	Apply: func(t Times, f *Fact) Times { return t.Add(f.Position, f.Act.At) },
+	Cut: func(t Times) (full, rest Times, ok bool) {
+		return Times{Full: t.Full}, Times{Last: t.Last}, len(t.Full) >= fullTimes
+	},
+	Join: func(full, rest Times) Times {
+		return Times{Full: append(full.Full, rest.Full...), Last: rest.Last}
+	},
 }
+
+// fullTimes is how many blocks make a full part of the times.
+const fullTimes = 64

@@ -65,17 +65,17 @@ type Records interface {
 
 // Trails are the documents of the view access, by client, of the view audit, by who reads, or of the view organisations.
 type Trails interface {
-	Get(id domain.ID) (projections.Trail, bool)
+	Get(ctx context.Context, id domain.ID) (projections.Trail, bool, error)
 }
 
 // Times are the document of the view times, of everybody.
 type Times interface {
-	Get(id domain.ID) (projections.Times, bool)
+	Get(ctx context.Context, id domain.ID) (projections.Times, bool, error)
 }
 
 // Cases are the documents of the view caseload, by client.
 type Cases interface {
-	Documents() iter.Seq2[domain.ID, projections.Case]
+	Each(ctx context.Context, do func(domain.ID, projections.Case) error) error
 }
 
 // An Auditor asks on behalf of one person. All fields are needed.

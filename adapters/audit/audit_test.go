@@ -79,7 +79,7 @@ func TestOneCapability(t *testing.T) {
 			t.Errorf("%s is a %s: what can be done with it?", f.Name, f.Type)
 		}
 	}
-	want := []string{"Records.After", "Records.Head", "Records.Stream", "Access.Get", "Audit.Get", "Organisations.Get", "Times.Get", "Cases.Documents",
+	want := []string{"Records.After", "Records.Head", "Records.Stream", "Access.Get", "Audit.Get", "Organisations.Get", "Times.Get", "Cases.Each",
 		"Open", "Label", "StateAt", "Reached", "Now", "Record"}
 	if d := cmp.Diff(want, can); d != "" {
 		t.Error(d)
@@ -271,9 +271,9 @@ type watchedTrails struct {
 	of audit.Trails
 }
 
-func (w watchedTrails) Get(id domain.ID) (projections.Trail, bool) {
+func (w watchedTrails) Get(ctx context.Context, id domain.ID) (projections.Trail, bool, error) {
 	w.touch("a trail")
-	return w.of.Get(id)
+	return w.of.Get(ctx, id)
 }
 
 type watchedTimes struct {
@@ -281,9 +281,9 @@ type watchedTimes struct {
 	of audit.Times
 }
 
-func (w watchedTimes) Get(id domain.ID) (projections.Times, bool) {
+func (w watchedTimes) Get(ctx context.Context, id domain.ID) (projections.Times, bool, error) {
 	w.touch("the times")
-	return w.of.Get(id)
+	return w.of.Get(ctx, id)
 }
 
 type watchedCases struct {
@@ -291,9 +291,9 @@ type watchedCases struct {
 	of audit.Cases
 }
 
-func (w watchedCases) Documents() iter.Seq2[domain.ID, projections.Case] {
+func (w watchedCases) Each(ctx context.Context, do func(domain.ID, projections.Case) error) error {
 	w.touch("the cases")
-	return w.of.Documents()
+	return w.of.Each(ctx, do)
 }
 
 func (w *watch) over(a *audit.Auditor) {

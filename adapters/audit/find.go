@@ -8,6 +8,7 @@ import (
 
 	"samtykke/domain"
 	"samtykke/eventschema"
+	"samtykke/projections"
 )
 
 // FindClient gives the client that a label or an id means. Where clients of several organisations have the label, it refuses
@@ -29,17 +30,18 @@ func (a *Auditor) FindClient(ctx context.Context, reason, ref string, org domain
 	}
 	var found []domain.ID
 	names := a.names(ctx)
-	for id, c := range a.Cases.Documents() {
+	err = a.Cases.Each(ctx, func(id domain.ID, c projections.Case) error {
 		if !org.IsZero() && c.State.Organisation != org {
-			continue
+			return nil
 		}
 		label, err := names.label(id)
-		if err != nil {
-			return domain.ID{}, err
-		}
 		if label != "" && strings.EqualFold(label, ref) {
 			found = append(found, id)
 		}
+		return err
+	})
+	if err != nil {
+		return domain.ID{}, err
 	}
 	return only("client with that label", "name the organisation, or give the id", found)
 }

@@ -125,7 +125,11 @@ func at(ctx context.Context, records Records, positions []uint64) iter.Seq2[even
 // stretches yields the records behind one position up to another that stand where trail events of a period do.
 func (a *Auditor) stretches(ctx context.Context, after, end uint64, from, to time.Time) iter.Seq2[eventschema.Record, error] {
 	return func(yield func(eventschema.Record, error) bool) {
-		times, _ := a.Times.Get(projections.Everybody)
+		times, _, err := a.Times.Get(ctx, projections.Everybody)
+		if err != nil {
+			yield(eventschema.Record{}, err)
+			return
+		}
 		for first, final := range times.Within(from, to) {
 			for r, err := range between(ctx, a.Records, max(after, first-1), min(end, final)) {
 				if !yield(r, err) || err != nil {

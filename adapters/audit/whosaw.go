@@ -153,8 +153,10 @@ func (a *Auditor) Replay(ctx context.Context, reason string, q Query, each func(
 // an organisation without being its members are on its trail, too.
 func (a *Auditor) places(ctx context.Context, q Query, after, end uint64) iter.Seq2[eventschema.Record, error] {
 	var all []uint64
+	var failed error
 	add := func(of Trails, id domain.ID) {
-		t, _ := of.Get(id)
+		t, _, err := of.Get(ctx, id)
+		failed = errors.Join(failed, err)
 		for p := range t.Positions() {
 			if p > after && p <= end {
 				all = append(all, p)
@@ -173,19 +175,22 @@ func (a *Auditor) places(ctx context.Context, q Query, after, end uint64) iter.S
 	default:
 		return a.stretches(ctx, after, end, q.From, q.To)
 	}
-	return at(ctx, a.Records, a.during(all, q.From, q.To))
+	in, err := a.during(ctx, all, q.From, q.To)
+	if err = errors.Join(failed, err); err != nil {
+		return func(yield func(eventschema.Record, error) bool) { yield(eventschema.Record{}, err) }
+	}
+	return at(ctx, a.Records, in)
 }
 
 // during gives the positions that stand where trail events of a period do.
-func (a *Auditor) during(positions []uint64, from, to time.Time) []uint64 {
-	times, _ := a.Times.Get(projections.Everybody)
-	var in []uint64
+func (a *Auditor) during(ctx context.Context, positions []uint64, from, to time.Time) (in []uint64, err error) {
+	times, _, err := a.Times.Get(ctx, projections.Everybody)
 	for first, final := range times.Within(from, to) {
 		i, _ := slices.BinarySearch(positions, first)
 		j, _ := slices.BinarySearch(positions, final+1)
 		in = append(in, positions[i:j]...)
 	}
-	return in
+	return in, err
 }
 
 // row makes a sighting of a fact, and reports false for a fact that is none or that the query does not ask for.

@@ -328,8 +328,11 @@ func (d *Desk) PassTime(ctx context.Context, id domain.ID) (ledger.Position, err
 // it is written down.
 func (d *Desk) Tick(ctx context.Context) (last ledger.Position, recorded int, err error) {
 	today := domain.DateOf(d.Ledger.Now())
+	due, err := d.Keeper.Due.DueBy(ctx, today)
+	idle, errIdle := d.Keeper.Idle.DueBy(ctx, today)
+	err = errors.Join(err, errIdle)
 	seen := map[domain.ID]bool{}
-	for _, ids := range [][]domain.ID{d.Keeper.Due.DueBy(today), d.Keeper.Idle.DueBy(today)} {
+	for _, ids := range [][]domain.ID{due, idle} {
 		sortIDs(ids)
 		for _, id := range ids {
 			if seen[id] {

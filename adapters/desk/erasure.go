@@ -47,10 +47,14 @@ func (d *Desk) finishErasure(ctx context.Context, id domain.ID) (ledger.Position
 
 // FinishErasures finishes what was begun and interrupted.
 func (d *Desk) FinishErasures(ctx context.Context) error {
-	var failed error
-	for _, id := range d.Keeper.Erasures.DueBy(domain.DateOf(d.Ledger.Now())) {
-		var err error
-		if e, _ := d.Keeper.Erasures.Get(id); e.Professional {
+	due, failed := d.Keeper.Erasures.DueBy(ctx, domain.DateOf(d.Ledger.Now()))
+	for _, id := range due {
+		e, _, err := d.Keeper.Erasures.Get(ctx, id)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		if e.Professional {
 			err = d.finishProfessional(ctx, e.Organisation, id)
 		} else {
 			_, err = d.finishErasure(ctx, id)
@@ -138,7 +142,10 @@ func (d *Desk) lastLook(ctx context.Context, id domain.ID) (time.Time, error) {
 	if err == nil {
 		err = d.Keeper.Wait(ctx, head)
 	}
-	t, _ := d.Keeper.Audit.Get(id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, _, err := d.Keeper.Audit.Get(ctx, id)
 	if err != nil || t.Count == 0 {
 		return time.Time{}, err
 	}

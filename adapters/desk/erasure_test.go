@@ -130,7 +130,7 @@ func TestErase(t *testing.T) {
 	if err != nil || len(rows) != 1 || rows[0].Handle != other.Handle {
 		t.Errorf("the overview has %d rows, %v", len(rows), err)
 	}
-	if list := c.Keeper.Erasures.List(c.office); len(list) != 1 || !list[key.ID].Swept {
+	if list := listed(t, c.Keeper.Erasures, c.office); len(list) != 1 || !list[key.ID].Swept {
 		t.Errorf("the deletion registration: %v", list)
 	}
 	c.exact("after all")
@@ -182,7 +182,7 @@ func TestEraseIsResumed(t *testing.T) {
 				if got := c.sealedOf(eventschema.Owner{Kind: eventschema.KeyClient, ID: c.client.Actor}); len(got) > 0 {
 					t.Errorf("sealed bytes of %q are left", got)
 				}
-				if due := c.Keeper.Erasures.DueBy(domain.DateOf(c.now)); len(due) > 0 {
+				if due := dueBy(t, c.Keeper.Erasures, domain.DateOf(c.now)); len(due) > 0 {
 					t.Errorf("still to do: %d", len(due))
 				}
 				c.exact("finished")
@@ -244,10 +244,10 @@ func TestEraseProfessional(t *testing.T) {
 	if got := c.sealedOf(eventschema.Owner{Kind: eventschema.KeyStaff, ID: c.boss.Actor}); len(got) == 0 {
 		t.Error("the superuser's are gone as well")
 	}
-	if list := c.Keeper.Erasures.List(c.office); len(list) > 0 {
+	if list := listed(t, c.Keeper.Erasures, c.office); len(list) > 0 {
 		t.Errorf("a professional among the deletion registrations: %v", list)
 	}
-	if trail, _ := c.Keeper.Audit.Get(a.id); trail.Count != 1 {
+	if trail := document(t, c.Keeper.Audit, a.id); trail.Count != 1 {
 		t.Errorf("%d look-ups on record", trail.Count)
 	}
 	if s, _, err := c.Staff.State(t.Context(), a.id); err != nil || len(s.Password) > 0 {
@@ -323,7 +323,7 @@ func TestQuestionsAndReviews(t *testing.T) {
 	if err := ask(6); domain.Refused(err) != client.NoSuchLookUp {
 		t.Errorf("one's own reading: %v", err)
 	}
-	open := c.Keeper.Reviews.List(c.office)[c.boss.Actor].Open
+	open := listed(t, c.Keeper.Reviews, c.office)[c.boss.Actor].Open
 	if len(open) != 1 || open[0].Concern != client.AskedByClient || open[0].Version != 4 || open[0].Client != c.client.Actor {
 		t.Errorf("to be reviewed: %+v", open)
 	}
@@ -341,7 +341,7 @@ func TestQuestionsAndReviews(t *testing.T) {
 		t.Errorf("by somebody who is no superuser: %v", err)
 	}
 	c.must(review(second))
-	if list := c.Keeper.Reviews.List(c.office); len(list) != 0 {
+	if list := listed(t, c.Keeper.Reviews, c.office); len(list) != 0 {
 		t.Errorf("still to be reviewed: %v", list)
 	}
 
@@ -350,7 +350,7 @@ func TestQuestionsAndReviews(t *testing.T) {
 		t.Errorf("an attempt by a stranger: %v", err)
 	}
 	c.seen()
-	open = c.Keeper.Reviews.List(c.office)[gone.Actor].Open
+	open = listed(t, c.Keeper.Reviews, c.office)[gone.Actor].Open
 	if len(open) != 1 || open[0].Concern != client.WasRefused {
 		t.Fatalf("to be reviewed: %+v", open)
 	}
@@ -367,7 +367,7 @@ func TestQuestionsAndReviews(t *testing.T) {
 		t.Errorf("once more: %v", err)
 	}
 	c.seen()
-	if list := c.Keeper.Reviews.List(c.office); len(list) != 0 {
+	if list := listed(t, c.Keeper.Reviews, c.office); len(list) != 0 {
 		t.Errorf("still to be reviewed: %v", list)
 	}
 	c.exact("after the reviews")
@@ -397,10 +397,38 @@ func TestExceptionalAccess(t *testing.T) {
 	}
 	c.must(second(c.ReviewAccess(t.Context(), manager, id, found)))
 	c.wrote("all that", "access.opened access.used access.closed access.reviewed")
-	if trail, _ := c.Keeper.Audit.Get(by.Actor); trail.Count != 1 {
+	if trail := document(t, c.Keeper.Audit, by.Actor); trail.Count != 1 {
 		t.Errorf("%d uses in the trail of who opened it", trail.Count)
 	}
 	if err := c.UseAccess(t.Context(), by, c.id(), use); domain.Refused(err) != oversight.NoAccess {
 		t.Errorf("one that never was: %v", err)
 	}
+}
+
+// listed, dueBy and document read a view.
+func listed[V any](t *testing.T, of *views.Table[V], group domain.ID) map[domain.ID]V {
+	t.Helper()
+	list, err := of.List(t.Context(), group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func dueBy[V any](t *testing.T, of *views.Table[V], day domain.Date) []domain.ID {
+	t.Helper()
+	ids, err := of.DueBy(t.Context(), day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+func document[V any](t *testing.T, of *views.Table[V], id domain.ID) V {
+	t.Helper()
+	v, _, err := of.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

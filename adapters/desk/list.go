@@ -95,7 +95,11 @@ func (d *Desk) AccountWith(ctx context.Context, email string) (domain.ID, error)
 func (d *Desk) offices(ctx context.Context) ([]Organisation, error) {
 	seen := map[domain.ID]bool{{}: true}
 	all := []Organisation{}
-	for _, a := range d.byAccount() {
+	accounts, err := d.byAccount(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range accounts {
 		if seen[a.Organisation] {
 			continue
 		}
@@ -114,7 +118,11 @@ func (d *Desk) offices(ctx context.Context) ([]Organisation, error) {
 // colleagues reads the service's own staff.
 func (d *Desk) colleagues(ctx context.Context) ([]Account, error) {
 	all := []Account{}
-	for _, a := range d.byAccount() {
+	accounts, err := d.byAccount(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range accounts {
 		s, _, err := d.Staff.State(ctx, a.id)
 		if err != nil {
 			return nil, err
@@ -141,11 +149,11 @@ type listed struct {
 }
 
 // byAccount gives the documents of the view of accounts, in an order that stays.
-func (d *Desk) byAccount() []listed {
-	var all []listed
-	for id, a := range d.Keeper.Accounts.Documents() {
+func (d *Desk) byAccount(ctx context.Context) (all []listed, err error) {
+	err = d.Keeper.Accounts.Each(ctx, func(id domain.ID, a projections.Account) error {
 		all = append(all, listed{id, a})
-	}
+		return nil
+	})
 	slices.SortFunc(all, func(a, b listed) int { return slices.Compare(a.id[:], b.id[:]) })
-	return all
+	return all, err
 }

@@ -65,6 +65,7 @@ func (d *Desk) Self(ctx context.Context, by ledger.Caller) (s Self, err error) {
 		}
 		return true
 	}))
-	s.Seen, _ = d.Keeper.Audit.Get(by.Actor)
-	return s, err
+	var errSeen error
+	s.Seen, _, errSeen = d.Keeper.Audit.Get(ctx, by.Actor)
+	return s, errors.Join(err, errSeen)
 }

@@ -24,7 +24,10 @@ var ErrCode = domain.Refuse(client.WrongCode, "The code is not in use. Check tha
 // is on record, after the same reads.
 func (d *Desk) LogIn(ctx context.Context, code signin.Code, how journal.LogIn) (signin.Session, error) {
 	hash := client.CodeHash(code.Hash(d.CodeKey))
-	id, known := d.Keeper.Codes.Get(projections.CodeKey(hash))
+	id, known, err := d.Keeper.Codes.Get(ctx, projections.CodeKey(hash))
+	if err != nil {
+		return signin.Session{}, err
+	}
 	if !known {
 		id = nobody
 	}

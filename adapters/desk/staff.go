@@ -35,16 +35,17 @@ type EmployInput struct {
 
 // CheckLogin refuses an e-mail address that is another account's login name. Whoever puts somebody on a list and invites them asks first,
 // so that nobody is left on the list who can never be invited.
-func (d *Desk) CheckLogin(account domain.ID, email string) error {
-	if other, taken := d.accountOf(staff.Hash(signin.LoginHash(d.CodeKey, email))); taken && other != account {
+func (d *Desk) CheckLogin(ctx context.Context, account domain.ID, email string) error {
+	other, taken, err := d.accountOf(ctx, staff.Hash(signin.LoginHash(d.CodeKey, email)))
+	if taken && other != account {
 		return errLoginTaken
 	}
-	return nil
+	return err
 }
 
 // Employ gives an auditor or an employee an account, and its id. An invitation comes next.
 func (d *Desk) Employ(ctx context.Context, by ledger.Caller, in EmployInput) (domain.ID, error) {
-	if err := d.CheckLogin(domain.ID{}, in.Email); err != nil {
+	if err := d.CheckLogin(ctx, domain.ID{}, in.Email); err != nil {
 		return domain.ID{}, err // and no account that could never be invited is left behind
 	}
 	id, err := d.Ledger.NewID()
@@ -94,7 +95,9 @@ func (d *Desk) Invite(ctx context.Context, by ledger.Caller, account domain.ID) 
 	}
 	office := by.Organisation
 	if by.Role != domain.RoleSuperuser {
-		office = d.officeOf(account, s)
+		if office, err = d.officeOf(ctx, account, s); err != nil {
+			return Invitation{}, err
+		}
 	}
 	if err := d.mayInvite(ctx, by, office, account, s); err != nil {
 		return Invitation{}, err
@@ -104,7 +107,11 @@ func (d *Desk) Invite(ctx context.Context, by ledger.Caller, account domain.ID) 
 		return Invitation{}, err
 	}
 	login := staff.Hash(signin.LoginHash(d.CodeKey, email))
-	if other, ok := d.accountOf(login); ok && other != account {
+	other, taken, err := d.accountOf(ctx, login)
+	if err != nil {
+		return Invitation{}, err
+	}
+	if taken && other != account {
 		return Invitation{}, errLoginTaken
 	}
 	i, err := d.newInvitation()
@@ -123,12 +130,12 @@ func (d *Desk) Invite(ctx context.Context, by ledger.Caller, account domain.ID) 
 }
 
 // officeOf is the organisation of a professional's account, invited or not; zero for the service's own staff.
-func (d *Desk) officeOf(account domain.ID, s staff.State) domain.ID {
+func (d *Desk) officeOf(ctx context.Context, account domain.ID, s staff.State) (domain.ID, error) {
 	if !s.Account.IsZero() {
-		return s.Organisation
+		return s.Organisation, nil
 	}
-	a, _ := d.Keeper.Accounts.Get(account)
-	return a.Organisation
+	a, _, err := d.Keeper.Accounts.Get(ctx, account)
+	return a.Organisation, err
 }
 
 // mayInvite refuses a superuser who is none now, and a professional who is not on the organisation's list.
@@ -210,15 +217,16 @@ func (d *Desk) StaffMember(ctx context.Context, account domain.ID) (staff.Named,
 
 // accountOf finds the account that has the login name. Two can have it where both were invited at the same moment, or where one
 // was given up and taken up again: then the one that had it first has it, among those that are not gone.
-func (d *Desk) accountOf(login staff.Hash) (domain.ID, bool) {
+func (d *Desk) accountOf(ctx context.Context, login staff.Hash) (domain.ID, bool, error) {
 	var found domain.ID
 	var best projections.Account
-	for id, a := range d.Keeper.Accounts.List(projections.StaffKey(login)) {
+	accounts, err := d.Keeper.Accounts.List(ctx, projections.StaffKey(login))
+	for id, a := range accounts {
 		if found.IsZero() || best.Gone && !a.Gone || best.Gone == a.Gone && a.Since < best.Since {
 			found, best = id, a
 		}
 	}
-	return found, !found.IsZero() && !best.Gone
+	return found, !found.IsZero() && !best.Gone, err
 }
 
 // ErrInvitation is the one answer to an invitation that opens nothing: never made, replaced, accepted or out of date, or with
@@ -298,7 +306,11 @@ func (d *Desk) invitation(ctx context.Context, code signin.Code, confirmation st
 		i.confirmation = code.ConfirmationHash(d.CodeKey, text)
 	}
 	i.account = nobody
-	for id := range d.Keeper.Invitations.List(projections.StaffKey(i.code)) {
+	invited, err := d.Keeper.Invitations.List(ctx, projections.StaffKey(i.code))
+	if err != nil {
+		return opened{}, err
+	}
+	for id := range invited {
 		i.account = id
 	}
 	s, _, err := d.Staff.State(ctx, i.account)
@@ -318,7 +330,11 @@ func (d *Desk) invitation(ctx context.Context, code signin.Code, confirmation st
 	if err == nil && staff.Hash(signin.LoginHash(d.CodeKey, i.Login)) != s.Login {
 		err = domain.Refuse(staff.TooLate, "The e-mail address has been corrected since.")
 	}
-	if other, ok := d.accountOf(s.Login); err == nil && ok && other != i.account {
+	other, taken, errOther := d.accountOf(ctx, s.Login)
+	if errOther != nil {
+		return opened{}, errOther
+	}
+	if err == nil && taken && other != i.account {
 		err = domain.Refuse(LoginTaken, "Another account has the login name.")
 	}
 	if reason := domain.Refused(err); reason != "" {
@@ -411,7 +427,10 @@ func (d *Desk) prove(ctx context.Context, account domain.ID, password, otp strin
 // signin.Sessions.New. Whatever is wrong, there is one answer, and the attempt is on record.
 func (d *Desk) SignIn(ctx context.Context, login, password, otp string) (signin.Session, error) {
 	hash := staff.Hash(signin.LoginHash(d.CodeKey, login))
-	account := d.whoHas(hash)
+	account, err := d.whoHas(ctx, hash)
+	if err != nil {
+		return signin.Session{}, err
+	}
 	p, err := d.prove(ctx, account, password, otp)
 	if err == nil && p.state.Login != hash {
 		err = domain.Refuse(staff.NoSuchAccount, "The account has another login name now.")
@@ -427,11 +446,12 @@ func (d *Desk) SignIn(ctx context.Context, login, password, otp string) (signin.
 }
 
 // whoHas is the account that has the login name or last had it, or nobody.
-func (d *Desk) whoHas(login staff.Hash) domain.ID {
-	if id, _ := d.accountOf(login); !id.IsZero() {
-		return id
+func (d *Desk) whoHas(ctx context.Context, login staff.Hash) (domain.ID, error) {
+	id, _, err := d.accountOf(ctx, login)
+	if id.IsZero() {
+		id = nobody
 	}
-	return nobody
+	return id, err
 }
 
 // enter records a sign-in.

@@ -11,6 +11,7 @@ import (
 	"samtykke/domain/organisation"
 	"samtykke/domain/statistics"
 	"samtykke/eventschema"
+	"samtykke/projections"
 )
 
 // Releases gives what was released of statistics, in the order of the quarters. Whoever asks may know.
@@ -30,16 +31,20 @@ type Office struct {
 // is to know only some of them is told only those.
 func (d *Desk) Offices(ctx context.Context) ([]Office, error) {
 	var all []Office
-	for id := range d.Keeper.Offices.Documents() {
+	err := d.Keeper.Offices.Each(ctx, func(id domain.ID, _ projections.Office) error {
 		o, err := d.Organisation(ctx, id)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		office := Office{ID: id, Name: o.Name(), Helsenorge: o.Helsenorge}
 		if o.Contact != nil {
 			office.Number = o.Contact.Number
 		}
 		all = append(all, office)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(all, func(a, b Office) int { return cmp.Or(cmp.Compare(a.Name, b.Name), bytes.Compare(a.ID[:], b.ID[:])) })
 	return all, nil

@@ -51,10 +51,12 @@ func newService() *service {
 func (s *service) sources() operations.Sources {
 	return operations.Sources{
 		Clock: func() time.Time { return s.now }, Views: func() uint64 { return s.shown }, Epoch: func() time.Time { return s.begun },
-		Head:     func(context.Context) (uint64, error) { return s.head, s.lost },
-		Appends:  func(context.Context) error { return s.refuses },
-		Erasures: func(by domain.Date) int { return s.overdue * int(min(1, domain.DateOf(s.now)-by)) },
-		Halted:   func() error { return s.halted },
+		Head:    func(context.Context) (uint64, error) { return s.head, s.lost },
+		Appends: func(context.Context) error { return s.refuses },
+		Erasures: func(_ context.Context, by domain.Date) (int, error) {
+			return s.overdue * int(min(1, domain.DateOf(s.now)-by)), nil
+		},
+		Halted: func() error { return s.halted },
 	}
 }
 

@@ -2,6 +2,7 @@ package operations
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -13,12 +14,12 @@ import (
 // Sources are where figures are read. All are needed.
 type Sources struct {
 	Clock    func() time.Time
-	Head     func(context.Context) (uint64, error) // position of the ledger's last event
-	Views    func() uint64                         // position up to which the views show it
-	Epoch    func() time.Time                      // when the current epoch of keys began; zero: there is none yet
-	Appends  func(context.Context) error           // why the ledger takes none; nil: it does
-	Erasures func(domain.Date) int                 // begun on that day or earlier, and not finished
-	Halted   func() error                          // why no look-up shows anything, such as a clock that is off; nil: it does
+	Head     func(context.Context) (uint64, error)           // position of the ledger's last event
+	Views    func() uint64                                   // position up to which the views show it
+	Epoch    func() time.Time                                // when the current epoch of keys began; zero: there is none yet
+	Appends  func(context.Context) error                     // why the ledger takes none; nil: it does
+	Erasures func(context.Context, domain.Date) (int, error) // begun on that day or earlier, and not finished
+	Halted   func() error                                    // why no look-up shows anything, such as a clock that is off; nil: it does
 }
 
 // Figures are how the service fares at an instant.
@@ -75,9 +76,11 @@ func (w *Watch) Read(ctx context.Context) Figures {
 		err = w.from.Appends(ctx)
 	}
 	now, begun := w.from.Clock(), w.from.Epoch()
+	overdue, errOverdue := w.from.Erasures(ctx, domain.DateOf(now)-1)
+	err = errors.Join(err, errOverdue)
 	f := Figures{
 		EpochAge: now.Sub(begun), EpochOverdue: max(0, now.Sub(begun.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1))),
-		ErasuresOverdue: w.from.Erasures(domain.DateOf(now) - 1),
+		ErasuresOverdue: overdue,
 	}
 	if err != nil {
 		f.AppendsRefused = 1

@@ -1,4 +1,4 @@
-// Package postgres keeps a ledger in a PostgreSQL database, the keys in another, and what several instances of the program share
+// Package postgres keeps a ledger in a PostgreSQL database, the keys in another, views, and what several instances of the program share
 // besides. Store is a ledger.Eraser and passes ledgertest.TestStore. This comment specifies what it relies on and what it writes.
 //
 // # The server
@@ -82,6 +82,20 @@
 // they are kept. All of these hold the key only as wrapped under the key of its epoch. That is in none of them and is destroyed at the
 // start of the 14th day after the epoch began: from then on nothing of all that opens. A backup of the ledger can hold this database;
 // it must not hold the folder.
+//
+// # Views
+//
+// Views is a views.Store, in a schema of its own. What it is for, and what holds, stands in adapters/views.
+//
+//	generation  one row for each: its shape, whether it is being built, live or retired, the cursor, and the hash of the record there
+//	document_N  the documents of generation N, a row each; of a long one a row for each part
+//
+// A folder has a connection of its own. It commits with synchronous_commit off: what a crash of the server takes back can be folded again,
+// and documents and cursor go back together. Each commit notifies; who follows listens, and looks once a poll in case that is lost.
+// Whoever folds or reads a generation holds a shared advisory lock of it; a retired one is dropped by whoever finds that nobody
+// does. While the server cannot be reached, whoever reads gets an error after ViewsOptions.Patience, and folding waits.
+//
+// Nothing is lost with this database: all of it is made anew from the ledger. So it need not be backed up.
 //
 // # What instances share
 //

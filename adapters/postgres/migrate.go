@@ -22,6 +22,8 @@ var (
 	keysFiles embed.FS
 	//go:embed shared/*.sql
 	sharedFiles embed.FS
+	//go:embed views/*.sql
+	viewsFiles embed.FS
 )
 
 // migrations reads the files of a folder in order: the first one is number 1.
@@ -99,7 +101,7 @@ func (s *server) migrated(ctx context.Context, c interface {
 	case err != nil:
 		return 0, plain(ctx, err)
 	case others:
-		return 0, errors.New("the schema holds something else: events, keys and what instances share must not lie in one")
+		return 0, errors.New("the schema holds something else: events, keys, views and what instances share must not lie in one")
 	case number > latest:
 		return 0, fmt.Errorf("%w: its schema has number %d, this version knows %d", ErrNewer, number, latest)
 	}

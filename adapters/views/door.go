@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -87,7 +88,7 @@ func (d *Door) Admit(ctx context.Context, by ledger.Caller, handle domain.ID, p 
 // Address finds the client that the caller's organisation means by a handle, for what shows nothing and needs no yes.
 func (d *Door) Address(ctx context.Context, by ledger.Caller, handle domain.ID) (domain.ID, error) {
 	standing := d.Standing(ctx, by)
-	id, known, err := d.find(by, handle)
+	id, known, err := d.find(ctx, by, handle)
 	if err != nil {
 		return domain.ID{}, err
 	}
@@ -114,11 +115,14 @@ func (d *Door) admit(ctx context.Context, by ledger.Caller, handle domain.ID, p 
 	}
 	by.Key = "" // each reading is a look-up of its own; what a retry is shown may be newer than what was named before
 	standing := d.Standing(ctx, by)
-	id, known, err := d.find(by, handle)
+	id, known, err := d.find(ctx, by, handle)
 	if err != nil {
 		return id, admitted{}, err
 	}
-	doc := d.Keeper.registrations.get(id)
+	doc, err := d.Keeper.registrations.get(ctx, id)
+	if err != nil {
+		return id, admitted{}, err
+	}
 	var done ledger.Done[client.State]
 	if standing == nil {
 		done, err = d.Clients.DoAtEnd(ctx, id, by, client.LookUp{Purpose: p, Kinds: kinds, Journal: doc.Version})
@@ -171,10 +175,16 @@ func (d *Door) Standing(ctx context.Context, by ledger.Caller) error {
 // find gives the client that the caller's organisation means by a handle. For any other handle, and for one that is cut by
 // now whether or not that has been written down, it gives an id that nobody has, so that whoever goes on with it reads as
 // much.
-func (d *Door) find(by ledger.Caller, handle domain.ID) (id domain.ID, known bool, err error) {
-	h, ok := d.Keeper.Handles.Get(handle)
-	c, _ := d.Keeper.Caseload.Get(h.Client)
-	idle := d.Keeper.Idle.IsDue(h.Client, domain.DateOf(d.Ledger.Now()))
+func (d *Door) find(ctx context.Context, by ledger.Caller, handle domain.ID) (id domain.ID, known bool, err error) {
+	h, ok, err := d.Keeper.Handles.Get(ctx, handle)
+	if err != nil {
+		return domain.ID{}, false, err
+	}
+	c, _, errC := d.Keeper.Caseload.Get(ctx, h.Client)
+	idle, errI := d.Keeper.Idle.IsDue(ctx, h.Client, domain.DateOf(d.Ledger.Now()))
+	if err := errors.Join(errC, errI); err != nil {
+		return domain.ID{}, false, err
+	}
 	if ok && h.Organisation == by.Organisation && !c.State.Deactivated && !idle {
 		return h.Client, true, nil
 	}
@@ -191,7 +201,9 @@ func (d *Door) refuse(ctx context.Context, by ledger.Caller, id domain.ID, known
 	body := oversight.LookUpRefused{Handle: handle, Purpose: p, Kinds: kinds, Reason: reason}
 	if known {
 		body.Client = id
-	} else if h, ok := d.Keeper.Handles.Get(handle); ok {
+	} else if h, ok, err := d.Keeper.Handles.Get(ctx, handle); err != nil {
+		return err
+	} else if ok {
 		body.Client = h.Client // somebody else's client: it is to see who tried
 	}
 	_, err = d.Refused.Begin(ctx, stream, by, body)
@@ -221,11 +233,18 @@ type Own struct {
 
 // Own reads everything stored about the caller, who is a client. The reading is an event of the client's own.
 func (d *Door) Own(ctx context.Context, by ledger.Caller, p client.Purpose) (Own, error) {
-	if d.Keeper.Idle.IsDue(by.Actor, domain.DateOf(d.Ledger.Now())) {
+	idle, err := d.Keeper.Idle.IsDue(ctx, by.Actor, domain.DateOf(d.Ledger.Now()))
+	if err != nil {
+		return Own{}, err
+	}
+	if idle {
 		return Own{}, domain.Refuse(client.IsDeactivated, "The code is no longer in use.")
 	}
 	by.Key = ""
-	doc := d.Keeper.registrations.get(by.Actor)
+	doc, err := d.Keeper.registrations.get(ctx, by.Actor)
+	if err != nil {
+		return Own{}, err
+	}
 	done, err := d.Clients.Do(ctx, by.Actor, by, client.ReadOwn{Purpose: p, Kinds: AllKinds, Journal: doc.Version})
 	if err != nil {
 		return Own{}, err
@@ -272,8 +291,11 @@ func (d *Door) others(ctx context.Context, id domain.ID, history []eventschema.F
 		allowed[f.Position] = true
 	}
 	var others []eventschema.Fact
-	own, _ := d.Keeper.Access.Get(id)
-	shared, _ := d.Keeper.Access.Get(projections.Everybody)
+	own, _, err := d.Keeper.Access.Get(ctx, id)
+	shared, _, errS := d.Keeper.Access.Get(ctx, projections.Everybody)
+	if err := errors.Join(err, errS); err != nil {
+		return nil, err
+	}
 	for _, p := range slices.Sorted(concat(own.Positions(), shared.Positions())) {
 		if allowed[p] {
 			continue
@@ -336,10 +358,17 @@ func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
 	now := d.Ledger.Now()
 	today := domain.DateOf(now)
 	keys := d.Ledger.Sealing(ctx)
-	cases := d.Keeper.Caseload.List(by.Organisation)
+	cases, err := d.Keeper.Caseload.List(ctx, by.Organisation)
+	if err != nil {
+		return nil, err
+	}
+	idle, err := d.Keeper.Idle.DueAmong(ctx, slices.Collect(maps.Keys(cases)), today)
+	if err != nil {
+		return nil, err
+	}
 	rows := make([]Row, 0, len(cases))
 	for id, c := range cases {
-		if d.Keeper.Idle.IsDue(id, today) {
+		if idle[id] {
 			continue // deactivated by now, whether or not it has been written down
 		}
 		label, err := openLabel(c, keys)
@@ -384,8 +413,12 @@ func openLabel(c projections.Case, keys eventschema.Keys) (string, error) {
 
 // HasLabel tells whether one of the organisation's clients has the label.
 func (d *Door) HasLabel(ctx context.Context, organisation domain.ID, label string) (bool, error) {
+	cases, err := d.Keeper.Caseload.List(ctx, organisation)
+	if err != nil {
+		return false, err
+	}
 	keys := d.Ledger.Sealing(ctx)
-	for _, c := range d.Keeper.Caseload.List(organisation) {
+	for _, c := range cases {
 		l, err := openLabel(c, keys)
 		if err != nil && !errors.Is(err, eventschema.ErrGone) {
 			return false, err
@@ -399,7 +432,10 @@ func (d *Door) HasLabel(ctx context.Context, organisation domain.ID, label strin
 
 // Label gives the label that the organisation knows a client by.
 func (d *Door) Label(ctx context.Context, id domain.ID) (string, error) {
-	c, _ := d.Keeper.Caseload.Get(id)
+	c, _, err := d.Keeper.Caseload.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
 	return openLabel(c, d.Ledger.Sealing(ctx))
 }
 

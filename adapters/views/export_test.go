@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"samtykke/adapters/disk"
+	"samtykke/adapters/ledger"
 	"samtykke/domain"
 	"samtykke/eventschema"
 )
@@ -19,11 +20,14 @@ func (k *Keeper) Again(ctx context.Context, facts []*eventschema.Fact) error {
 	for _, f := range facts {
 		all = append(all, *f)
 	}
-	return k.foldAll(all, k.ledger.Sealing(ctx))
+	return k.foldAll(ctx, all, nil, k.ledger.Sealing(ctx))
 }
 
 // HoldsRegistrations tells whether there is a document of registrations for the client.
-func (k *Keeper) HoldsRegistrations(id domain.ID) bool { return k.registrations.get(id).Bytes != nil }
+func (k *Keeper) HoldsRegistrations(ctx context.Context, id domain.ID) (bool, error) {
+	d, err := k.registrations.get(ctx, id)
+	return d.Bytes != nil, err
+}
 
 // Indexed gives the lists and dates of a table as it keeps them, for comparison with its documents.
 func Indexed[V any](t *Table[V]) (groups map[domain.ID]map[domain.ID]struct{}, days map[domain.Date]map[domain.ID]struct{}) {
@@ -49,3 +53,25 @@ func (k *Keeper) SaveAs(ctx context.Context, d disk.Disk, version int) error {
 
 // SnapshotName is the file of the snapshot.
 const SnapshotName = snapshotName
+
+// Reshape makes a keeper over a store that of a program with other views.
+func (k *Keeper) Reshape(name string) *Keeper {
+	k.shelf.shape += ", " + name
+	return k
+}
+
+// Number is that of a view among the rows of a store.
+func (k *Keeper) Number(view string) int {
+	for number, t := range k.tables() {
+		if name, _ := t.name(); name == view {
+			return number
+		}
+	}
+	return -1
+}
+
+// Ledger is what the keeper follows.
+func (k *Keeper) Ledger() *ledger.Ledger { return k.ledger }
+
+// Batches has a keeper fold so many facts at a time.
+func Batches(k *Keeper, facts int) { k.most = facts }

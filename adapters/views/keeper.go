@@ -1,5 +1,5 @@
-// Package views keeps the projections up to date in memory, with snapshots, and holds the one door to what is
-// registered about a client.
+// Package views keeps the projections up to date, in memory with snapshots or in a store that several instances share, and holds the one
+// door to what is registered about a client.
 //
 // # Keeping up
 //
@@ -15,6 +15,30 @@
 // tells. Where somebody is erased, the documents under that key are left out from that event on; and any whose key is gone, also
 // when they are written or read back.
 //
+// # In a store
+//
+// Documents can lie in a Store (adapters/postgres), so that memory does not grow with the number of clients and all instances of the
+// program read the same ones. The tables fold with the same code: before a batch is folded, the documents it needs are fetched; afterwards
+// those that changed are committed in one transaction with the cursor, if that still is where it was. So documents and cursor agree
+// wherever a folder ends; of two only one can write, and the other forgets what it had read and goes on from there (ErrAgain). What is fetched is
+// kept in a cache of rows, up to a number of bytes, which only the folding uses: whoever reads, reads the store. A store that
+// cannot be read is an error, and never an empty answer.
+//
+// Documents lie in generations. A program whose views are others than those that are live (the shape: names and versions) builds a
+// generation of its own beside them, from position 0, while the program before goes on folding and serving its own. When it has caught up
+// it is made live in one transaction. A builder that ends is followed by any other, which goes on where it was. Rebuild does the same with
+// the same views. Documents of another ledger, or of one that was put back from a copy, are told by the hash of the record at their
+// cursor and are never read.
+//
+// A document that opens sealed events is sealed in its row under its owner's key. What it is listed and ordered by would tell personal
+// things in clear (who has which login name, when somebody was last there), so that a row has keyed hashes of these in their place.
+// Whether something is due by a day is asked by the hashes of all days up to it. Where somebody is erased the rows are deleted in the
+// transaction that folds that; what a database keeps of deleted rows for a while is ciphertext whose key is gone. A document that grows without bound is
+// cut as its view says (projections.View.Cut): full parts are rows that are never written again.
+//
+// Of instances that share their documents one folds (Run, under the lease that Turn names) and all follow (Follow), so that Wait returns
+// in each when somebody has folded what it waits for. CatchUp must not be called beside Run.
+//
 // # The door
 //
 // Documents of registrations are held sealed in memory as well, in a table that this package does not export. LookUp
@@ -25,13 +49,11 @@
 package views
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 
 	"samtykke/adapters/disk"
@@ -69,6 +91,9 @@ type Keeper struct {
 	contributions *sealedTable[statistics.Contribution]
 	ledger        *ledger.Ledger
 	books         rules.Books
+	shelf         *shelf // nil: the documents are in memory
+	anew          bool   // no generation that is live will do
+	most          int    // facts that are folded together
 
 	saving   sync.Mutex // held while a snapshot is made and written
 	applying sync.Mutex // held while facts are folded, so that a snapshot sees one cursor
@@ -89,11 +114,11 @@ func NewKeeper(l *ledger.Ledger, books rules.Books) *Keeper {
 		Erasures: newTable(v.Erasures), Reviews: newTable(v.Reviews), Accesses: newTable(v.Accesses),
 		Organisations: newTable(v.Organisations), Times: newTable(v.Times), Offices: newTable(v.Offices), Standings: newTable(v.Standings),
 		registrations: newSealedTable(v.Registrations), contributions: newSealedTable(v.Contributions),
-		ledger: l, books: books, moved: make(chan struct{}),
+		ledger: l, books: books, most: batchSize, moved: make(chan struct{}),
 	}
 }
 
-// Fresh gives an empty keeper over the same ledger.
+// Fresh gives an empty keeper in memory over the same ledger.
 func (k *Keeper) Fresh() *Keeper { return NewKeeper(k.ledger, k.books) }
 
 // table is what the keeper needs of every table alike.
@@ -102,6 +127,13 @@ type table interface {
 	save(*encoder, eventschema.Keys) error
 	load(*decoder, eventschema.Keys) error
 	drop(*projections.Fact)
+
+	// Of documents on a shelf:
+	lie(s *shelf, number int)
+	wanted([]eventschema.Fact) []Key
+	take(Stored, eventschema.Keys) error
+	give(eventschema.Keys) ([]Stored, error)
+	forget()
 }
 
 // tables are all views in the order they are stored in.
@@ -153,244 +185,6 @@ func (k *Keeper) advance(p ledger.Position, err error) {
 	k.moved = make(chan struct{})
 }
 
-// Run keeps the views up with the ledger until ctx ends. Any other error has stopped it for good.
-func (k *Keeper) Run(ctx context.Context) error {
-	if err := k.CatchUp(ctx); err != nil {
-		return k.stopped(ctx, err)
-	}
-	keys := k.ledger.Sealing(ctx)
-	var facts []eventschema.Fact // read and not folded: what came together is folded together
-	var head ledger.Position     // known to be there
-	store := k.ledger.Store
-	for r, err := range store.After(ctx, k.Cursor()) {
-		if err == nil {
-			var f eventschema.Fact
-			if f, err = eventschema.Today.Decode(&r, nil); err == nil {
-				facts = append(facts, f)
-				if r.Position < head && len(facts) < batchSize {
-					continue
-				}
-				if err = k.foldAll(facts, keys); err == nil {
-					facts = facts[:0]
-					head, err = store.Head(ctx)
-				}
-			}
-		}
-		if err != nil {
-			return k.stopped(ctx, err)
-		}
-	}
-	return ctx.Err()
-}
-
-// stopped tells whoever waits that the keeper has ended, unless that is because ctx has.
-func (k *Keeper) stopped(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		k.advance(0, err)
-	}
-	return err
-}
-
-// fold gives facts to one view after the other, which keeps what a view works on near. Views of open events get them with their
-// sealed content closed.
-func (k *Keeper) fold(facts []eventschema.Fact, keys eventschema.Keys) error {
-	for i := range facts {
-		if f := &facts[i]; f.Closed != nil && f.Category != eventschema.JournalStream {
-			f.Closed = apart(f.Closed) // a view may keep it
-		}
-	}
-	inTwo(len(facts),
-		func() {
-			foldInto(facts, k.Reviews, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices)
-		},
-		func() { foldInto(facts, k.Access, k.Audit, k.Organisations, k.Standings, k.Erasures, k.Accesses) })
-	for i := range facts {
-		if f := &facts[i]; opens(f) {
-			if err := eventschema.Today.Open(f, keys); err != nil {
-				return err
-			}
-		}
-	}
-	foldInto(facts, k.Idle, k.Accounts, k.Invitations)
-	for i := range facts {
-		f := &facts[i]
-		if f.Closed != nil {
-			continue
-		}
-		if err := errors.Join(k.registrations.apply(f, keys), k.contributions.apply(f, keys)); err != nil {
-			return err
-		}
-		if _, ok := projections.Erased(f); ok {
-			k.registrations.drop(f)
-			k.contributions.drop(f)
-		}
-	}
-	return nil
-}
-
-// opens tells whether a view wants a sealed event opened: the journal's and those of accounts only.
-func opens(f *eventschema.Fact) bool {
-	return f.Closed != nil && (f.Category == eventschema.JournalStream || f.Category == eventschema.StaffStream)
-}
-
-// foldInto gives facts to each of the tables. Where somebody is erased, documents under that key are left out.
-func foldInto(facts []eventschema.Fact, tables ...interface {
-	apply(*eventschema.Fact)
-	drop(*eventschema.Fact)
-}) {
-	for _, t := range tables {
-		for i := range facts {
-			f := &facts[i]
-			t.apply(f)
-			if _, ok := projections.Erased(f); ok {
-				t.drop(f)
-			}
-		}
-	}
-}
-
-// inTwo does two things at once, if there is so much to do that it is worth it.
-func inTwo(many int, one, other func()) {
-	if many < 64 {
-		one()
-		other()
-		return
-	}
-	var both sync.WaitGroup
-	both.Go(one)
-	other()
-	both.Wait()
-}
-
-// apart gives a record in memory of its own: the bytes that a store yields lie in one piece with their neighbours', and a
-// label that is kept would hold on to a megabyte.
-func apart(r *eventschema.Record) *eventschema.Record {
-	own := *r
-	own.Stream, own.Data, own.Sealed = strings.Clone(r.Stream), bytes.Clone(r.Data), bytes.Clone(r.Sealed)
-	return &own
-}
-
-// batch is a run of records on its way through the pipeline of CatchUp.
-type batch struct {
-	records []eventschema.Record
-	facts   []eventschema.Fact
-	err     error
-	ready   chan struct{}
-}
-
-const batchSize = 1024
-
-// CatchUp folds everything up to the ledger's present end, decoding on all cores.
-func (k *Keeper) CatchUp(ctx context.Context) error {
-	head, err := k.ledger.Store.Head(ctx)
-	if err != nil {
-		return err
-	}
-	return k.CatchUpTo(ctx, head)
-}
-
-// CatchUpTo folds everything up to a position that the ledger has reached: how the views stood then, but for what was erased since.
-func (k *Keeper) CatchUpTo(ctx context.Context, head ledger.Position) error {
-	if head <= k.Cursor() {
-		return nil
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	work, order, used := make(chan *batch, 4), make(chan *batch, 8), make(chan *batch, 16)
-	go k.read(ctx, head, work, order, used)
-	for range 2 {
-		go decode(work)
-	}
-	keys := k.ledger.Sealing(ctx)
-	for b := range order {
-		<-b.ready
-		if b.err != nil {
-			return b.err
-		}
-		if err := k.foldAll(b.facts, keys); err != nil {
-			return err
-		}
-		used <- b // there is room for all that are under way
-	}
-	return ctx.Err()
-}
-
-// read cuts the ledger from the cursor to head into batches, and makes them of those that were used.
-func (k *Keeper) read(ctx context.Context, head ledger.Position, work, order chan<- *batch, used <-chan *batch) {
-	defer close(work)
-	defer close(order)
-	next := func() *batch {
-		select {
-		case b := <-used:
-			clear(b.records)
-			return &batch{records: b.records[:0], facts: b.facts[:0], ready: make(chan struct{})}
-		default:
-			return &batch{records: make([]eventschema.Record, 0, batchSize), facts: make([]eventschema.Fact, 0, batchSize), ready: make(chan struct{})}
-		}
-	}
-	send := func(b *batch) bool {
-		for _, to := range []chan<- *batch{work, order} {
-			select {
-			case to <- b:
-			case <-ctx.Done():
-				return false
-			}
-		}
-		return true
-	}
-	b := next()
-	for r, err := range k.ledger.Store.After(ctx, k.Cursor()) {
-		if err != nil {
-			b.err = err
-			send(b)
-			return
-		}
-		b.records = append(b.records, r)
-		last := r.Position >= head
-		if last || len(b.records) == batchSize {
-			if !send(b) || last {
-				return
-			}
-			b = next()
-		}
-	}
-}
-
-func decode(work <-chan *batch) {
-	for b := range work {
-		b.facts = b.facts[:len(b.records)]
-		for i := range b.records {
-			if b.err == nil {
-				b.facts[i], b.err = eventschema.Today.Decode(&b.records[i], nil)
-			}
-		}
-		close(b.ready)
-	}
-}
-
-// foldAll gives facts to every view, seals what that opened, and moves the cursor.
-func (k *Keeper) foldAll(facts []eventschema.Fact, keys eventschema.Keys) error {
-	k.applying.Lock()
-	defer k.applying.Unlock()
-	at := k.Cursor()
-	facts = slices.DeleteFunc(facts, func(f eventschema.Fact) bool {
-		again := f.Position <= at // it may have left out a document, which must not come back
-		at = max(at, f.Position)
-		return again
-	})
-	if len(facts) == 0 {
-		return nil
-	}
-	if err := k.fold(facts, keys); err != nil {
-		return err
-	}
-	if err := errors.Join(k.registrations.flush(keys), k.contributions.flush(keys)); err != nil {
-		return err
-	}
-	k.advance(at, nil)
-	return nil
-}
-
 // Differences compares the views with a rebuild from position 0 up to the same place and names what differs: nothing,
 // if replay is exact. The keeper must not be running.
 func (k *Keeper) Differences(ctx context.Context) ([]string, error) {
@@ -398,54 +192,73 @@ func (k *Keeper) Differences(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	again := k.Fresh()
-	if err := again.CatchUp(ctx); err != nil {
+	if err := again.CatchUpTo(ctx, k.folded()); err != nil {
 		return nil, err
 	}
 	return k.differences(ctx, again)
+}
+
+// forget ends a batch that was not committed.
+func (k *Keeper) forget() {
+	for _, t := range k.tables() {
+		t.forget()
+	}
 }
 
 // differences names the documents in which two keepers differ.
 func (k *Keeper) differences(ctx context.Context, again *Keeper) ([]string, error) {
 	keys := k.ledger.Sealing(ctx)
 	var diffs []string
-	diffs = append(diffs, differ(k.Caseload, again.Caseload)...)
-	diffs = append(diffs, differ(k.Due, again.Due)...)
-	diffs = append(diffs, differ(k.Idle, again.Idle)...)
-	diffs = append(diffs, differ(k.Access, again.Access)...)
-	diffs = append(diffs, differ(k.Audit, again.Audit)...)
-	diffs = append(diffs, differ(k.Codes, again.Codes)...)
-	diffs = append(diffs, differ(k.Handles, again.Handles)...)
-	diffs = append(diffs, differ(k.Accounts, again.Accounts)...)
-	diffs = append(diffs, differ(k.Invitations, again.Invitations)...)
-	diffs = append(diffs, differ(k.Erasures, again.Erasures)...)
-	diffs = append(diffs, differ(k.Reviews, again.Reviews)...)
-	diffs = append(diffs, differ(k.Accesses, again.Accesses)...)
-	diffs = append(diffs, differ(k.Organisations, again.Organisations)...)
-	diffs = append(diffs, differ(k.Times, again.Times)...)
-	diffs = append(diffs, differ(k.Offices, again.Offices)...)
-	diffs = append(diffs, differ(k.Standings, again.Standings)...)
-	registered, err := k.registrations.differ(again.registrations, keys)
-	contributed, errC := k.contributions.differ(again.contributions, keys)
-	return slices.Concat(diffs, registered, contributed), errors.Join(err, errC)
+	var failed error
+	add := func(more []string, err error) { diffs, failed = append(diffs, more...), errors.Join(failed, err) }
+	add(differ(ctx, k.Caseload, again.Caseload))
+	add(differ(ctx, k.Due, again.Due))
+	add(differ(ctx, k.Idle, again.Idle))
+	add(differ(ctx, k.Access, again.Access))
+	add(differ(ctx, k.Audit, again.Audit))
+	add(differ(ctx, k.Codes, again.Codes))
+	add(differ(ctx, k.Handles, again.Handles))
+	add(differ(ctx, k.Accounts, again.Accounts))
+	add(differ(ctx, k.Invitations, again.Invitations))
+	add(differ(ctx, k.Erasures, again.Erasures))
+	add(differ(ctx, k.Reviews, again.Reviews))
+	add(differ(ctx, k.Accesses, again.Accesses))
+	add(differ(ctx, k.Organisations, again.Organisations))
+	add(differ(ctx, k.Times, again.Times))
+	add(differ(ctx, k.Offices, again.Offices))
+	add(differ(ctx, k.Standings, again.Standings))
+	registered, err := k.registrations.differ(ctx, again.registrations, keys)
+	contributed, errC := k.contributions.differ(ctx, again.contributions, keys)
+	return slices.Concat(diffs, registered, contributed), errors.Join(failed, err, errC)
 }
 
-func differ[V any](a, b *Table[V]) []string {
-	var diffs []string
-	other := b.entries()
-	for id, e := range a.entries() {
+func differ[V any](ctx context.Context, a, b *Table[V]) (diffs []string, err error) {
+	other := map[domain.ID]entry[V]{}
+	err = b.eachEntry(ctx, func(id domain.ID, e entry[V]) error {
+		other[id] = e
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = a.eachEntry(ctx, func(id domain.ID, e entry[V]) error {
 		if !reflect.DeepEqual(e, other[id]) {
 			diffs = append(diffs, a.view.Name+" "+id.String())
 		}
 		delete(other, id)
-	}
+		return nil
+	})
 	for id := range other {
 		diffs = append(diffs, a.view.Name+" "+id.String())
 	}
-	return diffs
+	return diffs, err
 }
 
-// Save writes a snapshot. It may run beside Run, and several may be asked for at once.
+// Save writes a snapshot, of documents in memory. It may run beside Run, and several may be asked for at once.
 func (k *Keeper) Save(ctx context.Context, d disk.Disk) error {
+	if k.shelf != nil {
+		return nil // they are kept where they lie
+	}
 	k.saving.Lock()
 	defer k.saving.Unlock()
 	e, err := k.encode(ctx)
@@ -490,6 +303,9 @@ var ErrNoSnapshot = errors.New("no snapshot of the views that fits")
 // Load fills an empty keeper from the snapshot. Where there is none that fits, nothing is changed and the error matches
 // ErrNoSnapshot.
 func (k *Keeper) Load(ctx context.Context, d disk.Disk) error {
+	if k.shelf != nil {
+		return nil
+	}
 	dec, err := readSnapshot(d)
 	if err != nil {
 		return err

@@ -67,7 +67,8 @@ type resident struct {
 
 var staff = ledger.Caller{Actor: domain.ID{0xe, 15: 1}, Role: domain.RoleEmployee}
 
-func newHouse(t fataler) *house {
+// newHouse makes a house with a keeper in memory, or another one.
+func newHouse(t fataler, keeper ...func(*ledger.Ledger) *views.Keeper) *house {
 	h := &house{t: t, now: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), random: rand.NewChaCha8([32]byte{7})}
 	keys, err := keyring.Memory(h.random)
 	if err != nil {
@@ -78,6 +79,9 @@ func newHouse(t fataler) *house {
 	}
 	h.ledger = &ledger.Ledger{Store: ledgertest.Memory(), Keys: keys, Clock: func() time.Time { return h.now }, Random: h.random}
 	h.keeper = views.NewKeeper(h.ledger, rules.All)
+	for _, other := range keeper {
+		h.keeper = other(h.ledger)
+	}
 	h.desk = desk.New(h.ledger, h.keeper, rules.All, h.hash)
 	return h
 }
@@ -327,8 +331,8 @@ var acts = []struct {
 }
 
 // live makes up a history. The keeper is kept up after each act, as a running program's is.
-func live(t *rapid.T) *house {
-	h := newHouse(t)
+func live(t *rapid.T, keeper ...func(*ledger.Ledger) *views.Keeper) *house {
+	h := newHouse(t, keeper...)
 	for range 2 {
 		o := h.office()
 		h.professional(o)
@@ -444,3 +448,5 @@ func (s broken) After(ctx context.Context, p ledger.Position) iter.Seq2[eventsch
 		}
 	}
 }
+
+func (h *house) books() rules.Books { return rules.All }

@@ -12,15 +12,19 @@ import (
 	"samtykke/projections"
 )
 
-// sealedTable holds the documents of a view that is sealed always, each under its client's key. Only while facts are folded is a
-// document open; flush seals it again before anybody can read the table.
+// sealedTable holds, in memory or on a shelf, the documents of a view that is sealed always, each under its client's key. Only while facts
+// are folded is a document open; flush seals it again before anybody can read the table.
 type sealedTable[V any] struct {
-	view projections.View[V]
+	view   projections.View[V]
+	shelf  *shelf // nil: they are in memory
+	number int    // of the view there
 
 	open map[domain.ID]opened[V] // being folded; owned by the keeper's folding
 
 	mu   sync.RWMutex
-	docs map[domain.ID]sealedDoc
+	docs map[domain.ID]sealedDoc // all; on a shelf those of the batch that is being folded
+
+	changed map[domain.ID]bool // on a shelf
 }
 
 // opened is a document while it is folded, and where the last fact stands in the ledger and in its stream.
@@ -40,10 +44,19 @@ func newSealedTable[V any](v projections.View[V]) *sealedTable[V] {
 	return &sealedTable[V]{view: v, open: map[domain.ID]opened[V]{}, docs: map[domain.ID]sealedDoc{}}
 }
 
-func (t *sealedTable[V]) get(id domain.ID) sealedDoc {
+func (t *sealedTable[V]) get(ctx context.Context, id domain.ID) (d sealedDoc, err error) {
+	if t.shelf != nil {
+		for r, err := range t.shelf.store.Rows(ctx, Select{View: t.number, IDs: []domain.ID{id}}) {
+			if err != nil {
+				return d, err
+			}
+			d = docOf(r)
+		}
+		return d, nil
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.docs[id]
+	return t.docs[id], nil
 }
 
 // apply folds a fact into its document, opened from the table where it is not open already.
@@ -54,7 +67,9 @@ func (t *sealedTable[V]) apply(f *projections.Fact, keys eventschema.Keys) error
 	}
 	e, ok := t.open[id]
 	if !ok {
-		d := t.get(id)
+		t.mu.RLock()
+		d := t.docs[id]
+		t.mu.RUnlock()
 		e.at = d.At
 		var err error
 		if e.doc, err = t.unseal(id, d, keys); err != nil && !errors.Is(err, eventschema.ErrGone) {
@@ -74,6 +89,14 @@ func (t *sealedTable[V]) drop(f *projections.Fact) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		delete(t.docs, id)
+		t.change(id)
+	}
+}
+
+// change notes that a document on a shelf is another now.
+func (t *sealedTable[V]) change(id domain.ID) {
+	if t.shelf != nil {
+		t.changed[id] = true
 	}
 }
 
@@ -90,6 +113,7 @@ func (t *sealedTable[V]) flush(keys eventschema.Keys) error {
 		} else {
 			delete(t.docs, id)
 		}
+		t.change(id)
 		t.mu.Unlock()
 		delete(t.open, id)
 	}
@@ -131,14 +155,26 @@ func (t *sealedTable[V]) dropGone(ctx context.Context, keys keyring.Keyring) err
 }
 
 // differ compares two tables as they can be read now: a document whose key is gone counts as none.
-func (t *sealedTable[V]) differ(other *sealedTable[V], keys eventschema.Keys) ([]string, error) {
+func (t *sealedTable[V]) differ(ctx context.Context, other *sealedTable[V], keys eventschema.Keys) ([]string, error) {
 	var diffs []string
-	for id := range t.docs {
-		a, err := t.unseal(id, t.docs[id], keys)
+	others := map[domain.ID]sealedDoc{}
+	for id, r := range other.all(ctx) {
+		if r.err != nil {
+			return nil, r.err
+		}
+		others[id] = r.doc
+	}
+	for id, r := range t.all(ctx) {
+		if r.err != nil {
+			return nil, r.err
+		}
+		d := others[id]
+		delete(others, id)
+		a, err := t.unseal(id, r.doc, keys)
 		if errors.Is(err, eventschema.ErrGone) {
 			continue
 		}
-		b, errB := other.unseal(id, other.docs[id], keys)
+		b, errB := other.unseal(id, d, keys)
 		if err := errors.Join(err, errB); err != nil {
 			return nil, err
 		}
@@ -146,10 +182,8 @@ func (t *sealedTable[V]) differ(other *sealedTable[V], keys eventschema.Keys) ([
 			diffs = append(diffs, t.view.Name+" "+id.String())
 		}
 	}
-	for id := range other.docs {
-		if _, ok := t.docs[id]; !ok {
-			diffs = append(diffs, t.view.Name+" "+id.String())
-		}
+	for id := range others {
+		diffs = append(diffs, t.view.Name+" "+id.String())
 	}
 	return diffs, nil
 }

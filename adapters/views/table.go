@@ -1,21 +1,27 @@
 package views
 
 import (
-	"iter"
+	"context"
 	"sync"
 
 	"samtykke/domain"
 	"samtykke/projections"
 )
 
-// A Table holds the documents of one view in memory.
+// A Table holds the documents of one view, in memory or on a shelf.
 type Table[V any] struct {
-	view projections.View[V]
+	view   projections.View[V]
+	shelf  *shelf // nil: in memory
+	number int    // of the view there
 
 	mu     sync.RWMutex
-	docs   map[domain.ID]*entry[V]
+	docs   map[domain.ID]*entry[V] // all; on a shelf those of the batch that is being folded, which nobody else reads
 	groups map[domain.ID]map[domain.ID]struct{}
 	days   map[domain.Date]map[domain.ID]struct{}
+
+	batch *batch                    // on a shelf
+	dates map[domain.ID]domain.Date // the days that their tokens stand for, replaced and never changed
+	upTo  domain.Date
 }
 
 // An entry is a document, the position of the last fact folded into it, and the day on which something is due for it.
@@ -33,37 +39,66 @@ func newTable[V any](v projections.View[V]) *Table[V] {
 }
 
 // Get gives the document of an id.
-func (t *Table[V]) Get(id domain.ID) (V, bool) {
+func (t *Table[V]) Get(ctx context.Context, id domain.ID) (doc V, ok bool, err error) {
+	if t.shelf != nil {
+		err = t.each(ctx, t.shelf.store.Rows, Select{IDs: []domain.ID{id}}, func(_ domain.ID, e entry[V]) error {
+			doc, ok = e.doc, true
+			return nil
+		})
+		return doc, ok, err
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if e := t.docs[id]; e != nil {
-		return e.doc, true
+		return e.doc, true, nil
 	}
-	var none V
-	return none, false
+	return doc, false, nil
 }
 
 // Len is how many documents there are.
-func (t *Table[V]) Len() int {
+func (t *Table[V]) Len(ctx context.Context) (n int, err error) {
+	if t.shelf != nil {
+		for _, err := range t.shelf.store.Rows(ctx, Select{View: t.number, Bare: true}) {
+			if err != nil {
+				return 0, err
+			}
+			n++
+		}
+		return n, nil
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return len(t.docs)
+	return len(t.docs), nil
 }
 
 // List gives the documents of a group, in no order.
-func (t *Table[V]) List(group domain.ID) map[domain.ID]V {
+func (t *Table[V]) List(ctx context.Context, group domain.ID) (map[domain.ID]V, error) {
+	if t.shelf != nil {
+		list := map[domain.ID]V{}
+		if group.IsZero() {
+			return list, nil
+		}
+		token := t.shelf.token(t.view.Name+" group", t.view.Keeping, group)
+		return list, t.each(ctx, t.shelf.store.Rows, Select{Group: token}, func(id domain.ID, e entry[V]) error {
+			list[id] = e.doc
+			return nil
+		})
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	list := make(map[domain.ID]V, len(t.groups[group]))
 	for id := range t.groups[group] {
 		list[id] = t.docs[id].doc
 	}
-	return list
+	return list, nil
 }
 
 // DueBy gives the ids for which something is due by the start of the day. It costs what is due, and one step for each
 // day on which anything ever is.
-func (t *Table[V]) DueBy(day domain.Date) []domain.ID {
+func (t *Table[V]) DueBy(ctx context.Context, day domain.Date) ([]domain.ID, error) {
+	if t.shelf != nil {
+		return t.dueAmong(ctx, nil, day)
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var ids []domain.ID
@@ -74,13 +109,44 @@ func (t *Table[V]) DueBy(day domain.Date) []domain.ID {
 			}
 		}
 	}
-	return ids
+	return ids, nil
 }
 
 // IsDue tells whether something is due for the id by the start of the day.
-func (t *Table[V]) IsDue(id domain.ID, day domain.Date) bool {
+func (t *Table[V]) IsDue(ctx context.Context, id domain.ID, day domain.Date) (bool, error) {
+	if t.shelf != nil {
+		due, err := t.dueAmong(ctx, []domain.ID{id}, day)
+		return len(due) > 0, err
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
+	return t.isDue(id, day), nil
+}
+
+// DueAmong gives those of the ids for which something is due by the start of the day.
+func (t *Table[V]) DueAmong(ctx context.Context, ids []domain.ID, day domain.Date) (map[domain.ID]bool, error) {
+	due := map[domain.ID]bool{}
+	if t.shelf != nil {
+		if len(ids) == 0 {
+			return due, nil
+		}
+		all, err := t.dueAmong(ctx, ids, day)
+		for _, id := range all {
+			due[id] = true
+		}
+		return due, err
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, id := range ids {
+		if t.isDue(id, day) {
+			due[id] = true
+		}
+	}
+	return due, nil
+}
+
+func (t *Table[V]) isDue(id domain.ID, day domain.Date) bool {
 	e := t.docs[id]
 	return e != nil && e.due != 0 && e.due <= day
 }
@@ -105,6 +171,13 @@ func (t *Table[V]) apply(f *projections.Fact) {
 
 // put changes an entry and moves it in the lists.
 func (t *Table[V]) put(id domain.ID, e *entry[V], next entry[V]) {
+	if t.shelf != nil {
+		t.batch.changed[id] = true
+		if e != nil {
+			*e = next
+		}
+		return
+	}
 	if t.view.Due != nil {
 		next.due = t.view.Due(next.doc)
 		if next.due != e.due {
@@ -127,7 +200,7 @@ func (t *Table[V]) drop(f *projections.Fact) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.docs[id]; e != nil {
+	if e := t.docs[id]; e != nil || t.shelf != nil {
 		t.put(id, e, entry[V]{}) // out of the lists
 		delete(t.docs, id)
 	}
@@ -150,18 +223,24 @@ func move[K comparable](sets map[K]map[domain.ID]struct{}, id domain.ID, from, t
 	}
 }
 
-// Documents gives every document, as they stand now.
-func (t *Table[V]) Documents() iter.Seq2[domain.ID, V] {
-	return func(yield func(domain.ID, V) bool) {
-		for id, e := range t.entries() {
-			if !yield(id, e.doc) {
-				return
-			}
-		}
-	}
+// Each hands on every document, as they stand now, until do gives an error, which it returns.
+func (t *Table[V]) Each(ctx context.Context, do func(domain.ID, V) error) error {
+	return t.eachEntry(ctx, func(id domain.ID, e entry[V]) error { return do(id, e.doc) })
 }
 
-// entries gives all entries as they stand now.
+func (t *Table[V]) eachEntry(ctx context.Context, do func(domain.ID, entry[V]) error) error {
+	if t.shelf != nil {
+		return t.each(ctx, t.shelf.store.Rows, Select{}, do)
+	}
+	for id, e := range t.entries() {
+		if err := do(id, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries gives all entries of a table in memory as they stand now.
 func (t *Table[V]) entries() map[domain.ID]entry[V] {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

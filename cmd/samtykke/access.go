@@ -105,7 +105,11 @@ type listedAccess struct {
 func (c *accessListCmd) Run(env *surroundings) error {
 	return c.with(env, func(s *system) error {
 		list := []listedAccess{}
-		for id, a := range s.keeper.Accesses.List(projections.Everybody) {
+		accesses, err := s.keeper.Accesses.List(env.ctx, projections.Everybody)
+		if err != nil {
+			return err
+		}
+		for id, a := range accesses {
 			st := a.State
 			list = append(list, listedAccess{id, st.Door, st.By, st.Opened, st.Until, st.OpenAt(s.ledger.Now()), st.Uses, st.Reviewed, a.Reason})
 		}

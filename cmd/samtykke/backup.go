@@ -49,6 +49,7 @@ func (c *backupCmd) Run(env *surroundings) error {
 	if err := w.inFiles("backup"); err != nil {
 		return err
 	}
+	w.views = "" // those of the service are not for a copy
 	b, err := w.backup(env.ctx, c.To, c.KeysTo)
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ type benchCmd struct {
 	Statistics bool     `help:"Measure instead releases of statistics: what they tell, what an attacker finds, and the time."`
 	Answers    string   `placeholder:"FILE" help:"For --statistics: a second cohort, of answers to PHQ-9 as demo takes them."`
 	Store      string   `placeholder:"URL|env:NAME" help:"Measure instead a ledger in PostgreSQL, in a schema of its own that is removed afterwards: appends, following, views."`
+	Demo       string   `placeholder:"DIR" help:"Measure instead a demo as it lies, events, keys and views at servers if the environment says so: the overview, who saw what, memory. Look-ups are recorded in it."`
 	Visits     int      `default:"200" placeholder:"N" help:"How many times --pages asks for each page."`
 	Calls      int      `default:"100000" placeholder:"N" help:"How many timed calls --law6 takes for look-ups, and as many again for codes."`
 	JSON       bool     `name:"json" help:"Print JSON."`
@@ -79,6 +80,9 @@ func (c *benchCmd) sections() []benchSection {
 	if c.Store != "" {
 		asked = append(asked, benchSection{"store", (*bench).storing})
 	}
+	if c.Demo != "" {
+		asked = append(asked, benchSection{"demo", (*bench).lived})
+	}
 	if asked != nil {
 		return asked
 	}
@@ -89,7 +93,7 @@ func (c *benchCmd) sections() []benchSection {
 
 // Run measures in a scratch folder, and prints what came out.
 func (c *benchCmd) Run(env *surroundings) (err error) {
-	b := &bench{ctx: env.ctx, extent: fullExtent(c.Events, c.Clients), note: func(string) {}, answers: c.Answers}
+	b := &bench{ctx: env.ctx, extent: fullExtent(c.Events, c.Clients), note: func(string) {}, answers: c.Answers, demo: c.Demo}
 	if c.Quick {
 		b.extent = quickExtent
 	} else {
@@ -131,7 +135,7 @@ func (c *benchCmd) Run(env *surroundings) (err error) {
 	if b.store, err = whereOf(c.Store, "--store"); err != nil {
 		return err
 	}
-	if !c.HTTP && !c.Law6 && !c.Pages && !c.Proof && !c.Erasure && !c.Statistics && c.Store == "" {
+	if !c.HTTP && !c.Law6 && !c.Pages && !c.Proof && !c.Erasure && !c.Statistics && c.Store == "" && c.Demo == "" {
 		b.said = b.conditions()
 	}
 	for _, s := range c.sections() {
@@ -160,6 +164,7 @@ type bench struct {
 	plain bool          // their keys neither seal nor open
 
 	store   string // connection string of the server that is measured
+	demo    string // folder of a demo that is measured where it lies
 	answers string // file of a cohort; "": none
 	history string // folder of the ledger that is replayed and opened, once it is made
 }

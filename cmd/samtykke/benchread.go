@@ -94,7 +94,11 @@ func (b *bench) reread(s *system) (rereading, error) {
 			{&fold, func() error {
 				k := s.keeper.Fresh()
 				heap, rss, err := watchMemory(func() error { return k.CatchUp(b.ctx) })
-				r.heap, r.rss, r.clients = max(r.heap, heap), max(r.rss, rss), k.Handles.Len()
+				if err != nil {
+					return err
+				}
+				r.heap, r.rss = max(r.heap, heap), max(r.rss, rss)
+				r.clients, err = k.Handles.Len(b.ctx)
 				return err
 			}},
 		} {

@@ -164,7 +164,7 @@ func (b *bench) tick() error {
 				into *[]float64
 				do   func() error
 			}{
-				{&t.find, func() error { return p.finds(b.due) }},
+				{&t.find, func() error { return p.finds(b, b.due) }},
 				{&t.tick, func() error { return p.ticks(b, b.due) }},
 				{nil, func() error { return p.sys.keeper.CatchUp(b.ctx) }},
 				{&t.idle, func() error { return p.ticks(b, 0) }},
@@ -195,11 +195,12 @@ func (b *bench) tick() error {
 	return nil
 }
 
-func (p *populace) finds(due int) error {
-	if n := len(p.sys.keeper.Due.DueBy(domain.DateOf(p.clock.now()))); n != due {
-		return fmt.Errorf("%d clients are due, not %d", n, due)
+func (p *populace) finds(b *bench, due int) error {
+	ids, err := p.sys.keeper.Due.DueBy(b.ctx, domain.DateOf(p.clock.now()))
+	if err == nil && len(ids) != due {
+		err = fmt.Errorf("%d clients are due, not %d", len(ids), due)
 	}
-	return nil
+	return err
 }
 
 func (p *populace) ticks(b *bench, due int) error {

@@ -364,8 +364,7 @@ func (c *rebuildCmd) Run(env *surroundings) error {
 			fmt.Fprintln(env.stdout, "differs:", d)
 		}
 		if len(diffs) > 0 {
-			s.keeper = s.keeper.Fresh()
-			if err := s.keeper.CatchUp(env.ctx); err != nil {
+			if err := s.makeViewsAnew(env.ctx); err != nil {
 				return err
 			}
 			return fmt.Errorf("%w: %d documents had drifted; the views have been made anew", errWrong, len(diffs))
@@ -373,6 +372,15 @@ func (c *rebuildCmd) Run(env *surroundings) error {
 		fmt.Fprintln(env.stdout, "The views rebuilt from the first event are the same, document by document.")
 		return nil
 	})
+}
+
+// makeViewsAnew folds all views from the first event.
+func (s *system) makeViewsAnew(ctx context.Context) error {
+	if s.views != nil {
+		return s.keeper.Rebuild(ctx)
+	}
+	s.keeper = s.keeper.Fresh()
+	return s.keeper.CatchUp(ctx)
 }
 
 type exportCmd struct {

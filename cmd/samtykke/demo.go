@@ -19,6 +19,7 @@ import (
 type demoCmd struct {
 	dataFlag
 	Clients int    `default:"200" help:"How many clients."`
+	Offices int    `name:"organisations" default:"4" help:"How many organisations follow them up."`
 	Weeks   int    `default:"60" help:"How many weeks they live through."`
 	Seed    uint64 `default:"1" help:"The same seed makes the same history."`
 	Start   string `placeholder:"DATE" help:"The first day. If not given, the demo ends today."`
@@ -52,6 +53,8 @@ func (c *demoCmd) Run(env *surroundings) error {
 		return usage("--start: %v", err)
 	case c.Clients < 1 || c.Clients > 1_000_000:
 		return usage("--clients goes from 1 to 1000000")
+	case c.Offices < 1 || c.Offices > 100_000:
+		return usage("--organisations goes from 1 to 100000")
 	case c.Weeks < 1 || c.Weeks > 520:
 		return usage("--weeks goes from 1 to 520")
 	case start < earliest:
@@ -83,7 +86,7 @@ func (c *demoCmd) make(env *surroundings, start domain.Date, answers *answerFile
 	}
 	lazy := &lazyDisk{Disk: below, names: map[string]bool{}}
 	d := &demo{
-		random: mrand.New(mrand.NewPCG(c.Seed, 0)), now: start.Start(), answers: answers, clients: c.Clients, weeks: c.Weeks, tells: true,
+		random: mrand.New(mrand.NewPCG(c.Seed, 0)), now: start.Start(), answers: answers, clients: c.Clients, offices: c.Offices, weeks: c.Weeks, tells: true,
 	}
 	var seed [32]byte
 	for i := range 8 {
@@ -91,7 +94,7 @@ func (c *demoCmd) make(env *surroundings, start domain.Date, answers *answerFile
 	}
 	w := world{
 		disk: lazy, clock: func() time.Time { return d.now }, random: mrand.NewChaCha8(seed), secrets: rand.Reader, rules: rules.All,
-		ledger: os.Getenv(ledgerVariable), keys: os.Getenv(keysVariable),
+		ledger: os.Getenv(ledgerVariable), keys: os.Getenv(keysVariable), views: os.Getenv(viewsVariable),
 	}
 	if d.sys, err = w.open(env.ctx); err != nil {
 		return err

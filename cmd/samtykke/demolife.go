@@ -36,6 +36,7 @@ type demo struct {
 	now     time.Time
 	answers *answerFile
 	clients int
+	offices int // organisations; 0: those that have a name here
 	weeks   int
 	tells   bool // releases statistics of its last quarters
 
@@ -142,7 +143,11 @@ var operator = ledger.Caller{Actor: domain.Derive(domain.ID{}, []byte("operator 
 
 // found registers the organisations, and draws the clients who will come.
 func (d *demo) found(ctx context.Context) error {
-	for _, o := range organisations {
+	for i := range cmp.Or(d.offices, len(organisations)) {
+		o := organisations[i%len(organisations)]
+		if i >= len(organisations) {
+			o.name = fmt.Sprint(o.name, " ", 1+i/len(organisations))
+		}
 		org := &demoOrg{service: o.service}
 		var err error
 		if org.id, err = d.sys.ledger.NewID(); err != nil {

@@ -79,6 +79,7 @@ func (c *drillCmd) Run(env *surroundings) (err error) {
 	if err := w.inFiles("drill"); err != nil {
 		return err
 	}
+	w.views = "" // those of the service are not for a copy
 	d := &drill{dir: dir, world: w, out: env.stdout}
 	return d.run(env.ctx)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/postgres"
 	"samtykke/adapters/proof"
+	"samtykke/adapters/signin"
+	"samtykke/adapters/views"
 )
 
 // Where the events and the data keys lie, if not in the data directory. They are in the environment, since they may hold a password.
@@ -24,6 +27,10 @@ const (
 	ledgerVariable = "SAMTYKKE_LEDGER" // postgres://… or esdb://…
 	keysVariable   = "SAMTYKKE_KEYS"   // postgres://…, of another database
 	sharedVariable = "SAMTYKKE_SHARED" // postgres://…, of what instances share; with the keys, if not set
+	viewsVariable  = "SAMTYKKE_VIEWS"  // postgres://…: the views lie there; in memory, if not set
+
+	viewsCacheVariable = "SAMTYKKE_VIEWS_CACHE" // MiB of views in PostgreSQL that are kept in memory while they are folded
+	keysCacheVariable  = "SAMTYKKE_KEYS_CACHE"  // how many data keys in PostgreSQL are kept ready, 1.2 kB each
 )
 
 // An engine keeps the events.
@@ -149,11 +156,69 @@ func (w world) openKeys(ctx context.Context) (ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := postgres.OpenRing(ctx, w.keys, epochs, postgres.RingOptions{})
+	ready, err := numberIn(keysCacheVariable)
+	if err != nil {
+		return nil, errors.Join(err, epochs.Close())
+	}
+	r, err := postgres.OpenRing(ctx, w.keys, epochs, postgres.RingOptions{Ready: ready})
 	if err != nil {
 		return nil, errors.Join(err, epochs.Close())
 	}
 	return r, nil
+}
+
+// newKeeper makes the keeper of the views, wherever they lie. What gives it back is closed with the system.
+func (s *system) newKeeper(ctx context.Context, key signin.HashKey) error {
+	s.keeper = views.NewKeeper(steady(s.ledger), s.rules)
+	if s.world.views == "" {
+		return nil
+	}
+	mebibytes, err := numberIn(viewsCacheVariable)
+	if err != nil {
+		return err
+	}
+	options := views.StoreOptions{Keyed: key.Keyed("views"), Cache: mebibytes << 20}
+	if s.views, err = postgres.OpenViews(ctx, s.world.views, postgres.ViewsOptions{}); err != nil {
+		return err
+	}
+	s.keeper = views.NewKeeperIn(steady(s.ledger), s.rules, s.views, options)
+	return nil
+}
+
+// numberIn is the number in a variable of the environment, 0 where it is not set.
+func numberIn(variable string) (int, error) {
+	text := os.Getenv(variable)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1<<30 {
+		return 0, usage("%s is a number from 1", variable)
+	}
+	return n, nil
+}
+
+// keepUp folds what is recorded into the views, and hears how far others have folded it, until ctx ends.
+func (s *system) keepUp(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		stop(s.keeper.Follow(ctx))
+	}()
+	stop(s.fold(ctx))
+	<-ended
+	return context.Cause(ctx)
+}
+
+// fold folds what is recorded, where instances share the views when it is this one's turn.
+func (s *system) fold(ctx context.Context) error {
+	turn := s.keeper.Turn()
+	if s.shared == nil || turn == "" {
+		return s.keeper.Run(ctx)
+	}
+	return s.shared.Lease(turn, 0).Run(ctx, s.keeper.Run)
 }
 
 // inFiles refuses a command that is for files alone.

@@ -28,6 +28,7 @@ func TestEngines(t *testing.T) {
 	postgres, again := postgrestest.URL(t), postgrestest.URL(t)
 	t.Setenv(ledgerVariable, postgres)
 	t.Setenv(keysVariable, postgrestest.URL(t))
+	t.Setenv(viewsVariable, postgrestest.URL(t))
 	said(t, 0, "demo", "--data", data, "--start", "2025-01-20", "--clients", "12", "--weeks", "4")
 	if s := said(t, 1, "demo", "--data", filepath.Join(dir, "other"), "--clients", "2", "--weeks", "2"); !strings.Contains(s, "code.key is missing") {
 		t.Errorf("a demo over a ledger that there is: %s", s)
@@ -70,10 +71,19 @@ func TestEngines(t *testing.T) {
 			t.Errorf("verify in %s: %s", name, s)
 		}
 	}
+	said(t, 0, "rebuild", "--data", data)
+	t.Setenv(viewsCacheVariable, "much")
+	said(t, 2, "rebuild", "--data", data)
+	t.Setenv(viewsCacheVariable, "1")
 	secret := "postgres://somebody:geheim@127.0.0.1:1/nowhere?connect_timeout=1"
 	t.Setenv(ledgerVariable, secret)
 	if s := said(t, 1, "verify", "--data", data); strings.Contains(s, "geheim") || strings.Contains(s, "somebody") {
 		t.Errorf("an error repeats the connection string: %s", s)
+	}
+	t.Setenv(ledgerVariable, postgres)
+	t.Setenv(viewsVariable, secret)
+	if s := said(t, 1, "rebuild", "--data", data); strings.Contains(s, "geheim") || strings.Contains(s, "somebody") {
+		t.Errorf("an error repeats the connection string of the views: %s", s)
 	}
 	t.Setenv(ledgerVariable, "mysql://x")
 	said(t, 2, "verify", "--data", data)

@@ -52,14 +52,15 @@ func newIncidents(s *system) *incidents {
 }
 
 // accesses are those to addresses, by id, as the ledger has them.
-func (i *incidents) accesses() map[domain.ID]oversight.Access {
+func (i *incidents) accesses(ctx context.Context) (map[domain.ID]oversight.Access, error) {
 	all := map[domain.ID]oversight.Access{}
-	for id, doc := range i.sys.keeper.Accesses.List(projections.Everybody) {
+	docs, err := i.sys.keeper.Accesses.List(ctx, projections.Everybody)
+	for id, doc := range docs {
 		if doc.State.Door == oversight.Addresses {
 			all[id] = doc.State
 		}
 	}
-	return all
+	return all, err
 }
 
 // note adds a request to the file of each access that is open now, and does nothing where none is.
@@ -67,7 +68,8 @@ func (i *incidents) note(v web.Visit) (err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	now := i.sys.clock()
-	for id, a := range i.accesses() {
+	all, err := i.accesses(context.Background()) // the request may have ended
+	for id, a := range all {
 		if a.OpenAt(now) {
 			err = errors.Join(err, i.add(id, fmt.Sprintf("%s\t%s\t%d\t%s\n", v.At.UTC().Format(time.RFC3339), v.From, v.Status, v.Route)))
 		}
@@ -108,8 +110,11 @@ func (i *incidents) file(id domain.ID) (*addressFile, error) {
 // tend removes what belongs to no access that is open now, and records the end of those that ended by themselves.
 func (i *incidents) tend(ctx context.Context) error {
 	i.mu.Lock()
-	all, now := i.accesses(), i.sys.clock()
-	err := i.keepOnly(func(id domain.ID) bool { return all[id].OpenAt(now) })
+	all, err := i.accesses(ctx)
+	now := i.sys.clock()
+	if err == nil {
+		err = i.keepOnly(func(id domain.ID) bool { return all[id].OpenAt(now) })
+	}
 	i.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("removing addresses: %w", err)

@@ -206,8 +206,7 @@ func TestIncidentShow(t *testing.T) {
 		return out.String(), domain.Refused(err)
 	}
 	uses := func() int {
-		doc, _ := o.sys.keeper.Accesses.Get(id)
-		return doc.State.Uses
+		return document(t, o.sys.keeper.Accesses, id).State.Uses
 	}
 	right := o.person("Drift").password
 	if got, code := show("Drift", right, id); code != "" || got != o.kept(id) || got == "" || uses() != 1 {

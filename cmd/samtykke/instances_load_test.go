@@ -302,7 +302,8 @@ func (c *county) morning() {
 
 // hasLapsed tells whether a client's yes has, in the time that has passed since.
 func (c *county) hasLapsed(z *citizen) bool {
-	h, _ := c.sys.keeper.Handles.Get(z.handle)
+	h, _, err := c.sys.keeper.Handles.Get(c.t.Context(), z.handle)
+	c.must(err)
 	s, _, err := c.sys.desk.Clients.State(c.t.Context(), h.Client)
 	c.must(err)
 	return s.Status != client.Shared

@@ -471,7 +471,8 @@ func (h *household) check() {
 	for i, code := range h.codes {
 		c, err := signin.ParseCode(code)
 		r.must(err)
-		id, _ := r.sys.keeper.Codes.Get(projections.CodeKey(c.Hash(r.sys.desk.CodeKey)))
+		id, _, err := r.sys.keeper.Codes.Get(r.t.Context(), projections.CodeKey(c.Hash(r.sys.desk.CodeKey)))
+		r.must(err)
 		who[id] = i
 	}
 	ids := map[domain.ID]bool{}

@@ -102,8 +102,11 @@ func (s *system) sources() operations.Sources {
 			_, err := s.store.Head(ctx) // a server has means of its own to say what it takes
 			return err
 		},
-		Erasures: func(by domain.Date) int { return len(s.keeper.Erasures.DueBy(by)) },
-		Halted:   s.halted,
+		Erasures: func(ctx context.Context, by domain.Date) (int, error) {
+			due, err := s.keeper.Erasures.DueBy(ctx, by)
+			return len(due), err
+		},
+		Halted: s.halted,
 	}
 }
 

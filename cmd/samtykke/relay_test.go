@@ -54,8 +54,8 @@ func TestRelayOverALivedInLedger(t *testing.T) {
 		second, third := serveMessages(t, life), serveMessages(t, life)
 		asked := 0
 		for _, c := range life.cohort {
-			v, known := life.sys.keeper.Caseload.Get(c.id)
-			if !known {
+			v, known, err := life.sys.keeper.Caseload.Get(t.Context(), c.id)
+			if err != nil || !known {
 				t.Fatal("a client of the cohort is not in the caseload")
 			}
 			s := v.State

@@ -47,6 +47,7 @@ func (c *restoreCmd) Run(env *surroundings) error {
 	if err := w.inFiles("restore"); err != nil {
 		return err
 	}
+	w.views = "" // those of the service are not for a copy
 	var from [3]disk.Disk
 	for i, dir := range []string{c.From, c.Keys, c.Endings} {
 		if from[i], err = disk.OS(dir); err != nil {

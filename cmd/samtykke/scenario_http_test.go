@@ -332,8 +332,8 @@ func (o *overHTTP) registerClient(by ledger.Caller) (desk.Registration, error) {
 	if err := o.sys.settle(context.Background()); err != nil {
 		return desk.Registration{}, err
 	}
-	h, _ := o.sys.keeper.Handles.Get(out.Handle)
-	return desk.Registration{Client: h.Client, Handle: out.Handle, Code: code}, nil
+	h, _, err := o.sys.keeper.Handles.Get(context.Background(), out.Handle)
+	return desk.Registration{Client: h.Client, Handle: out.Handle, Code: code}, err
 }
 
 // logIn comes by an app's token, or by a browser's cookie, which no page can read and no other site's page can send.

@@ -312,3 +312,22 @@ func (st *stage) restart(_ []string) error {
 	}
 	return st.open()
 }
+
+// listed and document read a view.
+func listed[V any](t *testing.T, of *views.Table[V], group domain.ID) map[domain.ID]V {
+	t.Helper()
+	list, err := of.List(context.Background(), group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func document[V any](t *testing.T, of *views.Table[V], id domain.ID) V {
+	t.Helper()
+	v, _, err := of.Get(context.Background(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}

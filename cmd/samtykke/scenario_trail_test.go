@@ -78,7 +78,7 @@ func (st *stage) serving(name string, role domain.Role) ledger.Caller {
 // lastAccess is the exceptional access that was opened last.
 func (st *stage) lastAccess() (last domain.ID) {
 	var opened oversight.Access
-	for id, a := range st.sys.keeper.Accesses.List(projections.Everybody) {
+	for id, a := range listed(st.t, st.sys.keeper.Accesses, projections.Everybody) {
 		if !a.State.Opened.Before(opened.Opened) {
 			last, opened = id, a.State
 		}

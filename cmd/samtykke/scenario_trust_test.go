@@ -43,7 +43,7 @@ var trustSteps = []step{
 		return err
 	}},
 	{re(who + ` reviews the attempt of ` + who + `: (\S+)`), func(st *stage, m []string) error {
-		doc, _ := st.sys.keeper.Reviews.Get(st.pro(m[2]).Actor)
+		doc := document(st.t, st.sys.keeper.Reviews, st.pro(m[2]).Actor)
 		if len(doc.Open) == 0 {
 			return errors.New("there is none to review")
 		}
@@ -96,7 +96,7 @@ func (st *stage) erase(whose, code string) error {
 
 func (st *stage) deletions(m []string) error {
 	n := 0
-	for _, e := range st.sys.keeper.Erasures.List(st.person(m[1]).org.id) {
+	for _, e := range listed(st.t, st.sys.keeper.Erasures, st.person(m[1]).org.id) {
 		if e.On == domain.DateOf(local(m[3])) {
 			n++
 		}
@@ -172,12 +172,16 @@ func (st *stage) toReview(m []string) error {
 	if o := st.person(m[1]).org; o != nil {
 		group = o.id
 	}
-	docs := st.sys.keeper.Reviews.List(group)
+	docs := listed(st.t, st.sys.keeper.Reviews, group)
 	if group == projections.Everybody {
-		for reader, doc := range st.sys.keeper.Reviews.Documents() {
+		err := st.sys.keeper.Reviews.Each(context.Background(), func(reader domain.ID, doc projections.Reader) error {
 			if o, _, err := st.sys.desk.Organisations.State(context.Background(), doc.Organisation); err == nil && o.SoleSuperuser(reader) {
 				docs[reader] = doc
 			}
+			return nil
+		})
+		if err != nil {
+			st.t.Fatal(err)
 		}
 	}
 	for reader, doc := range docs {
@@ -200,7 +204,7 @@ func (st *stage) nameOf(id domain.ID) string {
 
 func (st *stage) accessCount(m []string) error {
 	opened, reviewed := 0, 0
-	for _, doc := range st.sys.keeper.Accesses.List(projections.Everybody) {
+	for _, doc := range listed(st.t, st.sys.keeper.Accesses, projections.Everybody) {
 		if a := doc.State; a.Door == oversight.Production && a.Opened.In(domain.Oslo).Year() == st.now.In(domain.Oslo).Year() {
 			opened++
 			if a.Reviewed != "" {
@@ -238,7 +242,7 @@ func (o *overHTTP) askAbout(by ledger.Caller, version uint64) error {
 
 func (d direct) reviewLookUp(by ledger.Caller, about *person, version uint64, o client.Outcome) error {
 	concern := client.AskedByClient
-	for _, doc := range d.sys.keeper.Reviews.List(by.Organisation) {
+	for _, doc := range listed(d.t, d.sys.keeper.Reviews, by.Organisation) {
 		for _, i := range doc.Open {
 			if i.Client == about.caller.Actor && i.Version == version {
 				concern = i.Concern
@@ -251,7 +255,7 @@ func (d direct) reviewLookUp(by ledger.Caller, about *person, version uint64, o 
 
 func (o *overHTTP) reviewLookUp(by ledger.Caller, about *person, version uint64, outcome client.Outcome) error {
 	var id domain.ID
-	for _, doc := range o.sys.keeper.Reviews.List(about.org.id) {
+	for _, doc := range listed(o.t, o.sys.keeper.Reviews, about.org.id) {
 		for _, i := range doc.Open {
 			if i.Client == about.caller.Actor && i.Version == version {
 				id = i.Event

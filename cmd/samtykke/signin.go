@@ -66,9 +66,12 @@ func (s *system) attempt(ctx context.Context, login string) error {
 	limits := signin.NewLimits(s.secrets, slices.DeleteFunc(slices.Clone(signin.Rows), func(l signin.Limit) bool {
 		return l.By == signin.ByAddress // there is none
 	}))
-	accounts := s.keeper.Accounts.List(projections.StaffKey(staff.Hash(signin.LoginHash(s.desk.CodeKey, login))))
+	accounts, err := s.keeper.Accounts.List(ctx, projections.StaffKey(staff.Hash(signin.LoginHash(s.desk.CodeKey, login))))
 	now := s.ledger.Now()
-	times, _ := s.keeper.Times.Get(projections.Everybody)
+	times, _, errTimes := s.keeper.Times.Get(ctx, projections.Everybody)
+	if err := errors.Join(err, errTimes); err != nil {
+		return err
+	}
 	for first, final := range times.Within(now.Add(-remembered), time.Time{}) {
 		for r, err := range s.store.After(ctx, first-1) {
 			if err != nil {

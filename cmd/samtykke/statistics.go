@@ -24,6 +24,7 @@ import (
 	"samtykke/domain/oversight"
 	"samtykke/domain/statistics"
 	"samtykke/eventschema"
+	"samtykke/projections"
 )
 
 // If the key for the noise is lost, no release can be made again to be compared, and none will be made under another key: the same
@@ -80,8 +81,13 @@ func (s *system) made(
 	if _, err := s.ask(ctx, by, asked); err != nil {
 		return releases.Made{}, statistics.Risk{}, err
 	}
-	position, pop := s.keeper.Population(ctx)
-	return s.make(ctx, spec, q, position, pop)
+	var made releases.Made
+	var risk statistics.Risk
+	err := s.keeper.Population(ctx, func(position ledger.Position, pop statistics.Population) (err error) {
+		made, risk, err = s.make(ctx, spec, q, position, pop)
+		return err
+	})
+	return made, risk, err
 }
 
 func (s *system) make(
@@ -503,17 +509,23 @@ func (s *system) verifyRelease(ctx context.Context, p statistics.Publication) (s
 	if err := then.CatchUpTo(ctx, ledger.Position(p.Position)); err != nil {
 		return "", err
 	}
-	position, pop := then.Population(ctx)
-	again, _, err := s.make(ctx, spec, kept.Period, position, pop)
+	var again releases.Made
+	err = then.Population(ctx, func(position ledger.Position, pop statistics.Population) (err error) {
+		again, _, err = s.make(ctx, spec, kept.Period, position, pop)
+		return err
+	})
 	if err == nil && again.Released == p.Released {
 		return filed + ", and made again they are the same", nil
 	}
 	erased := 0
-	for id, e := range s.keeper.Erasures.Documents() {
-		if _, before := then.Erasures.Get(id); !before && !e.Professional {
+	errErased := s.keeper.Erasures.Each(ctx, func(id domain.ID, e projections.Erasure) error {
+		_, before, err := then.Erasures.Get(ctx, id)
+		if !before && !e.Professional {
 			erased++
 		}
-	}
+		return err
+	})
+	err = errors.Join(err, errErased)
 	if err == nil && erased > 0 {
 		return fmt.Sprintf("%s; they cannot be made again, since clients have been erased: %d", filed, erased), nil
 	}

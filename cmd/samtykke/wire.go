@@ -15,6 +15,7 @@ import (
 	"samtykke/adapters/endings"
 	"samtykke/adapters/filestore"
 	"samtykke/adapters/ledger"
+	"samtykke/adapters/postgres"
 	"samtykke/adapters/proof"
 	"samtykke/adapters/signin"
 	"samtykke/adapters/views"
@@ -52,6 +53,7 @@ type world struct {
 	at     serverOptions
 	keys   string // the same of the data keys
 	shared string // the same of what instances share; "": with the keys
+	views  string // the same of the views; "": in memory
 }
 
 // realWorld is the data directory on this machine, now.
@@ -59,7 +61,7 @@ func realWorld(dir string) (world, error) {
 	d, err := disk.OS(dir)
 	return world{
 		disk: d, clock: time.Now, random: rand.Reader, secrets: rand.Reader, rules: rules.All,
-		ledger: os.Getenv(ledgerVariable), keys: os.Getenv(keysVariable), shared: os.Getenv(sharedVariable),
+		ledger: os.Getenv(ledgerVariable), keys: os.Getenv(keysVariable), shared: os.Getenv(sharedVariable), views: os.Getenv(viewsVariable),
 	}, err
 }
 
@@ -71,6 +73,7 @@ type system struct {
 	keys   ring
 	ledger *ledger.Ledger
 	keeper *views.Keeper
+	views  *postgres.Views // nil: the views are in memory
 	desk   *desk.Desk
 	proof  *proof.Keeper
 	signer proof.Key
@@ -124,7 +127,9 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 		}
 		s.ledger.Store, s.ledger.Keys = s.endings.Store(), s.endings.Keys(s.keys)
 	}
-	s.keeper = views.NewKeeper(steady(s.ledger), w.rules)
+	if err = s.newKeeper(ctx, hash); err != nil {
+		return nil, err
+	}
 	if err = s.keeper.Load(ctx, w.disk); err != nil && !errors.Is(err, views.ErrNoSnapshot) {
 		return nil, err
 	}
@@ -159,7 +164,7 @@ func (s *system) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.running, s.signing = stop, make(chan error, 1), make(chan error, 1)
 	s.following = ctx
-	go func() { s.running <- s.keeper.Run(ctx) }()
+	go func() { s.running <- s.keepUp(ctx) }()
 	s.sign(ctx)
 }
 
@@ -216,8 +221,12 @@ func (s *system) close() error {
 
 func (s *system) closeFiles() error {
 	var err error
+	if s.views != nil {
+		s.keeper.Close()
+		err = s.views.Close()
+	}
 	if s.endings != nil {
-		err = s.endings.Close()
+		err = errors.Join(err, s.endings.Close())
 	}
 	if s.proof != nil {
 		err = errors.Join(err, s.proof.Close())

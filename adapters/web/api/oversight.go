@@ -104,7 +104,11 @@ func (r *Request) ReadOversight(_ None) (Oversight, error) {
 		return Oversight{}, err
 	}
 	var days []domain.Date
-	for _, e := range r.Desk.Keeper.Erasures.List(r.by.Organisation) {
+	erasures, err := r.Desk.Keeper.Erasures.List(r.ctx, r.by.Organisation)
+	if err != nil {
+		return Oversight{}, err
+	}
+	for _, e := range erasures {
 		days = append(days, e.On)
 	}
 	slices.Sort(days)
@@ -165,23 +169,21 @@ func (r *Request) reviews(of domain.ID) ([]Review, error) {
 // toReview are the readers with something to review who act for an organisation, or those that are the safety manager's to review,
 // Everybody: who act for none, and superusers who have no colleague.
 func (r *Request) toReview(of domain.ID) (map[domain.ID]projections.Reader, error) {
-	docs := r.Desk.Keeper.Reviews.List(of)
-	if of != projections.Everybody {
-		return docs, nil
+	docs, err := r.Desk.Keeper.Reviews.List(r.ctx, of)
+	if of != projections.Everybody || err != nil {
+		return docs, err
 	}
-	for reader, doc := range r.Desk.Keeper.Reviews.Documents() {
+	err = r.Desk.Keeper.Reviews.Each(r.ctx, func(reader domain.ID, doc projections.Reader) error {
 		if len(doc.Open) == 0 || doc.Organisation.IsZero() {
-			continue
+			return nil
 		}
 		o, _, err := r.Desk.Organisations.State(r.ctx, doc.Organisation)
-		if err != nil {
-			return nil, err
-		}
 		if o.SoleSuperuser(reader) {
 			docs[reader] = doc
 		}
-	}
-	return docs, nil
+		return err
+	})
+	return docs, err
 }
 
 // readerName is the name of somebody who acts for an organisation, or for none; "" where it was erased.
@@ -204,7 +206,10 @@ func (r *Request) staffName(id domain.ID) (string, error) {
 
 // label is the label of a client of the caller's organisation; "" of any other, and of one that is deactivated or erased.
 func (r *Request) label(id domain.ID) (string, error) {
-	c, ok := r.Desk.Keeper.Caseload.Get(id)
+	c, ok, err := r.Desk.Keeper.Caseload.Get(r.ctx, id)
+	if err != nil {
+		return "", err
+	}
 	if !ok || c.State.Organisation != r.by.Organisation || c.State.Deactivated {
 		return "", nil
 	}
@@ -309,13 +314,16 @@ type AccessReview struct {
 func (r *Request) ListAccesses(_ None) (Accesses, error) {
 	out := Accesses{Accesses: []Access{}}
 	year := r.now.In(domain.Oslo).Year()
-	for id, doc := range r.Desk.Keeper.Accesses.List(projections.Everybody) {
+	accesses, err := r.Desk.Keeper.Accesses.List(r.ctx, projections.Everybody)
+	if err != nil {
+		return out, err
+	}
+	for id, doc := range accesses {
 		a := doc.State
 		row := Access{
 			ID: id, Door: a.Door, Reason: doc.Reason, Own: a.By == r.by.Actor, Opened: a.Opened.UTC(), Until: a.Until.UTC(),
 			Open: a.OpenAt(r.now), Uses: a.Uses, Outcome: a.Reviewed,
 		}
-		var err error
 		if row.By, err = r.staffName(a.By); err != nil {
 			return out, err
 		}
@@ -328,7 +336,6 @@ func (r *Request) ListAccesses(_ None) (Accesses, error) {
 	if r.by.Role != domain.RoleSafetyManager {
 		return out, nil
 	}
-	var err error
 	out.Reviews, err = r.reviews(projections.Everybody)
 	return out, err
 }

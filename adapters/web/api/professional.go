@@ -245,7 +245,7 @@ func (r *Request) AddProfessional(in AddProfessional) (Added, error) {
 	if err != nil {
 		return Added{}, err
 	}
-	if err := r.Desk.CheckLogin(id, in.Details.Email); err != nil {
+	if err := r.Desk.CheckLogin(r.ctx, id, in.Details.Email); err != nil {
 		return Added{}, err
 	}
 	identity, err := r.identity(in.IdentityNumber)
@@ -341,7 +341,7 @@ func (r *Request) RegisterOrganisation(in RegisterOrganisation) (RegisteredOrgan
 	if err != nil {
 		return RegisteredOrganisation{}, err
 	}
-	if err := r.Desk.CheckLogin(superuser, in.Superuser.Email); err != nil {
+	if err := r.Desk.CheckLogin(r.ctx, superuser, in.Superuser.Email); err != nil {
 		return RegisteredOrganisation{}, err
 	}
 	err = r.Desk.RegisterOrganisation(r.ctx, r.by, organisation.Register{
