@@ -335,7 +335,11 @@ func (c *county) evening() {
 	c.until("time has passed for everybody", func() bool {
 		c.settle()
 		return !slices.ContainsFunc(c.live, func(i *instance) bool {
-			return len(i.keeper.Due.DueBy(today))+len(i.keeper.Idle.DueBy(today)) > 0
+			due, err := i.keeper.Due.DueBy(c.t.Context(), today)
+			c.must(err)
+			idle, err := i.keeper.Idle.DueBy(c.t.Context(), today)
+			c.must(err)
+			return len(due)+len(idle) > 0
 		})
 	})
 }
