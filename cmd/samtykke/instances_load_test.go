@@ -253,6 +253,8 @@ func (c *county) calm() {
 
 // live lets everybody act at once, each so often.
 func (c *county) act(times int) {
+	c.hurried.Store(true)
+	defer c.hurried.Store(false)
 	c.trouble(times * (len(c.citizens) + len(c.officials)))
 	var all sync.WaitGroup
 	for _, z := range c.citizens {

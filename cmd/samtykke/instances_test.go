@@ -125,6 +125,7 @@ type cluster struct {
 	keys      string // the folder that all have
 	sent      outbox
 	log       diary
+	hurried   atomic.Bool // visitors are, while there is trouble
 
 	mu     sync.Mutex
 	live   []*instance // nil in the place of a dead one
@@ -266,9 +267,9 @@ func (s seat) RoundTrip(r *http.Request) (*http.Response, error) {
 	if i == nil {
 		return nil, errNobodyThere
 	}
-	patience := answerIn
-	if r.Header.Get("Authorization") == "" {
-		patience = signInWithin
+	patience := calmWithin
+	if s.hurried.Load() && r.Header.Get("Authorization") != "" {
+		patience = answerIn
 	}
 	ctx, stop := context.WithTimeout(r.Context(), patience)
 	defer stop()
@@ -297,10 +298,10 @@ func (d *diary) Write(b []byte) (int, error) {
 	return d.said.Write(b)
 }
 
-// How long a visitor waits before trying at another instance. To sign in takes much computing.
+// How long a visitor waits before trying at another instance: a while under trouble, unless to sign in, which takes much computing.
 const (
-	answerIn     = 500 * time.Millisecond
-	signInWithin = 20 * time.Second
+	answerIn   = 500 * time.Millisecond
+	calmWithin = 20 * time.Second
 )
 
 // base is an instance's address.
