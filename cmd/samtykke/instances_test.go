@@ -268,7 +268,10 @@ func (s seat) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errNobodyThere
 	}
 	patience := calmWithin
-	if s.hurried.Load() && r.Header.Get("Authorization") != "" {
+	switch signsIn := r.Header.Get("Authorization") == ""; {
+	case s.hurried.Load() && signsIn:
+		patience = signInWithin
+	case s.hurried.Load():
 		patience = answerIn
 	}
 	ctx, stop := context.WithTimeout(r.Context(), patience)
@@ -300,8 +303,9 @@ func (d *diary) Write(b []byte) (int, error) {
 
 // How long a visitor waits before trying at another instance: a while under trouble, unless to sign in, which takes much computing.
 const (
-	answerIn   = 500 * time.Millisecond
-	calmWithin = 20 * time.Second
+	answerIn     = 500 * time.Millisecond
+	signInWithin = 6 * time.Second
+	calmWithin   = 20 * time.Second
 )
 
 // base is an instance's address.
