@@ -25,7 +25,7 @@ test: ## everything that is checked
 	@$(MAKE) --no-print-directory -j2 -O race browser plain
 	@$(MAKE) --no-print-directory clauses mutants
 
-slow := TestInstances|TestCommandLine|TestBench|TestPages|TestSentPages|TestAuditor
+slow := TestInstances|TestVillages|TestCommandLine|TestBench|TestPages|TestSentPages|TestAuditor
 
 race: # all but what takes a browser, and what has no use for the race detector; what takes longest first
 	$(GO) test -race -tags mutants -timeout 12m -skip '$(slow)' \

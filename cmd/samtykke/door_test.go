@@ -214,7 +214,7 @@ func TestWhoOpens(t *testing.T) {
 		}
 	}
 	for name, want := range map[string][]string{
-		"unseal": {"adapters/views.Door.open", "adapters/views.Keeper.Population", "adapters/views.sealedTable.apply", "adapters/views.sealedTable.differ"},
+		"unseal": {"adapters/views.Door.open", "adapters/views.Keeper.population", "adapters/views.Keeper.populationOf", "adapters/views.sealedTable.apply", "adapters/views.sealedTable.differ"},
 		"open":   {"adapters/views.Door.LookUp", "adapters/views.Door.Own"},
 	} {
 		if got := slices.Sorted(maps.Keys(callers[name])); !slices.Equal(got, want) {

@@ -169,7 +169,7 @@ func (w world) openKeys(ctx context.Context) (ring, error) {
 
 // newKeeper makes the keeper of the views, wherever they lie. What gives it back is closed with the system.
 func (s *system) newKeeper(ctx context.Context, key signin.HashKey) error {
-	s.keeper = views.NewKeeper(steady(s.ledger), s.rules)
+	s.keeper = views.NewKeeper(s.steady(), s.rules)
 	if s.world.views == "" {
 		return nil
 	}
@@ -181,7 +181,7 @@ func (s *system) newKeeper(ctx context.Context, key signin.HashKey) error {
 	if s.views, err = postgres.OpenViews(ctx, s.world.views, postgres.ViewsOptions{}); err != nil {
 		return err
 	}
-	s.keeper = views.NewKeeperIn(steady(s.ledger), s.rules, s.views, options)
+	s.keeper = views.NewKeeperIn(s.steady(), s.rules, s.views, options)
 	return nil
 }
 

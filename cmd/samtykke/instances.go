@@ -226,20 +226,26 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// steady is the ledger for whoever follows it and has nobody to tell of an error: while its servers cannot be reached, it waits for them.
-// Watch says meanwhile that appends are refused.
-func steady(l *ledger.Ledger) *ledger.Ledger {
-	return &ledger.Ledger{Store: steadyStore{l.Store}, Keys: steadyKeys{l}, Clock: l.Clock, Random: l.Random}
+// steady is the ledger for whoever follows it and has nobody to tell of an error: while its servers cannot be reached, it waits for them,
+// from start to halt. Watch says meanwhile that appends are refused.
+func (s *system) steady() *ledger.Ledger {
+	return &ledger.Ledger{Store: steadyStore{s.ledger.Store, s.waits}, Keys: steadyKeys{s.ledger, s.waits}, Clock: s.ledger.Clock, Random: s.ledger.Random}
 }
 
-type steadyStore struct{ ledger.Store }
+type steadyStore struct {
+	ledger.Store
+	waits *atomic.Bool
+}
 
 func (s steadyStore) Head(ctx context.Context) (ledger.Position, error) {
-	return steadily(ctx, func() (ledger.Position, error) { return s.Store.Head(ctx) })
+	return steadily(ctx, s.waits, func() (ledger.Position, error) { return s.Store.Head(ctx) })
 }
 
 // steadyKeys are those that the ledger has at the time.
-type steadyKeys struct{ of *ledger.Ledger }
+type steadyKeys struct {
+	of    *ledger.Ledger
+	waits *atomic.Bool
+}
 
 func (k steadyKeys) Create(ctx context.Context, o keyring.Owner) error {
 	return k.of.Keys.Create(ctx, o)
@@ -249,30 +255,31 @@ func (k steadyKeys) Destroy(ctx context.Context, o keyring.Owner) error {
 }
 
 func (k steadyKeys) Sealer(ctx context.Context, o keyring.Owner) (keyring.Sealer, error) {
-	s, err := steadily(ctx, func() (keyring.Sealer, error) { return k.of.Keys.Sealer(ctx, o) })
+	s, err := steadily(ctx, k.waits, func() (keyring.Sealer, error) { return k.of.Keys.Sealer(ctx, o) })
 	if err != nil {
 		return nil, err
 	}
-	return steadySealer{ctx, s}, nil
+	return steadySealer{s, ctx, k.waits}, nil
 }
 
 type steadySealer struct {
-	ctx context.Context
 	keyring.Sealer
+	ctx   context.Context
+	waits *atomic.Bool
 }
 
 func (s steadySealer) Seal(plaintext, associated []byte) ([]byte, error) {
-	return steadily(s.ctx, func() ([]byte, error) { return s.Sealer.Seal(plaintext, associated) })
+	return steadily(s.ctx, s.waits, func() ([]byte, error) { return s.Sealer.Seal(plaintext, associated) })
 }
 
 func (s steadySealer) Open(ciphertext, associated []byte) ([]byte, error) {
-	return steadily(s.ctx, func() ([]byte, error) { return s.Sealer.Open(ciphertext, associated) })
+	return steadily(s.ctx, s.waits, func() ([]byte, error) { return s.Sealer.Open(ciphertext, associated) })
 }
 
-// steadily asks until there is an answer other than that the server is out of reach, or ctx ends.
-func steadily[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+// steadily asks until there is an answer other than that the server is out of reach, or ctx ends, or the waiting does.
+func steadily[T any](ctx context.Context, waits *atomic.Bool, ask func() (T, error)) (T, error) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		if got, err := ask(); !outOfReach(err) || pause(ctx, wait) != nil {
+		if got, err := ask(); !outOfReach(err) || !waits.Load() || pause(ctx, wait) != nil {
 			return got, err
 		}
 	}

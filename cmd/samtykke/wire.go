@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"samtykke/adapters/desk"
@@ -83,13 +84,14 @@ type system struct {
 
 	following context.Context // of what runs beside, ended by stop
 	stop      context.CancelFunc
-	running   chan error // the views
-	signing   chan error // the checkpoints
+	waits     *atomic.Bool // the views wait for servers that are out of reach
+	running   chan error   // the views
+	signing   chan error   // the checkpoints
 }
 
 // open assembles the system and brings its views up to the ledger's end.
 func (w world) open(ctx context.Context) (_ *system, err error) {
-	s := &system{world: w}
+	s := &system{world: w, waits: new(atomic.Bool)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.closeFiles())
@@ -164,6 +166,7 @@ func (s *system) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.running, s.signing = stop, make(chan error, 1), make(chan error, 1)
 	s.following = ctx
+	s.waits.Store(true)
 	go func() { s.running <- s.keepUp(ctx) }()
 	s.sign(ctx)
 }
@@ -196,6 +199,7 @@ func (s *system) halt() error {
 	if s.stop == nil {
 		return nil
 	}
+	s.waits.Store(false)
 	s.stop()
 	s.stop = nil
 	var failed error
