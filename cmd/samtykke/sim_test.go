@@ -403,7 +403,7 @@ func TestVillages(t *testing.T) {
 	}{
 		{"disk", 200, 4, onDisk},
 		{"PostgreSQL", 3, 1, atPostgres}, // one at a time: the server is restarted for all
-		{"EventStoreDB", 16, 2, atEventStore},
+		{"EventStoreDB", 8, 2, atEventStore},
 	} {
 		from, to := uint64(0), at.seeds
 		if s, err := strconv.ParseUint(os.Getenv("SAMTYKKE_SEED"), 10, 64); err == nil {
