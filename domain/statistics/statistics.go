@@ -26,8 +26,8 @@
 //
 // # What was released before
 //
-// The problem holds all earlier releases as well: what they told is told, what they hid is still to be protected, and is refused to
-// whoever has all of them. Quarters that follow each other are tied by what can be said of the same people in both: who was there then is
+// The problem holds what is kept of all earlier releases as well: what they told is told, what they hid is still to be protected.
+// What is not kept is not: sums with tables of parts finished and of scores may narrow what an earlier release hid of those kept. Quarters that follow each other are tied by what can be said of the same people in both: who was there then is
 // there still or has left; who has not answered the first question now had not answered it then, or is new; whose sharing has run out now
 // had none then for that reason, or it ran out since; nobody's service changes. Whoever deletes everything is taken to be among those who
 // have left. For this the numbers of some tables are kept inside as they were (Table.Kept): how many there were, and where they
