@@ -111,7 +111,7 @@ func TestTerminate(t *testing.T) {
 // What the server refuses has written nothing, and is no conflict.
 func TestServerRefuses(t *testing.T) {
 	dsn := postgrestest.Database(t)
-	s := mustOpen(t, dsn+" options='-c statement_timeout=200'", postgres.Options{})
+	s := mustOpen(t, dsn+" options='-c lock_timeout=200'", postgres.Options{})
 	other, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
