@@ -131,9 +131,6 @@ func sometimes(oneIn int, fates ...esdbtest.Fate) func(esdbtest.Call) esdbtest.F
 
 // Connections that the server ends with GOAWAY, idle or not, are nothing to a caller.
 func TestStoreWithShortConnections(t *testing.T) {
-	if esdbtest.Raced {
-		t.Skip("this runs without the race detector, which makes it take most of a minute; TestIdleConnections is what it finds races in")
-	}
 	ledgertest.TestStore(t, func(t *testing.T) ledgertest.Place {
 		return at(esdbtest.Start(t, esdbtest.Options{MaxAge: 30 * time.Millisecond, Grace: 10 * time.Millisecond}), esdb.Options{})
 	})

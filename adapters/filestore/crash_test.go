@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	crashSeed  = flag.Uint64("crash.seed", 0, "the only seed that TestCrash runs; 0: many")
-	crashSeeds = flag.Uint64("crash.seeds", 300, "how many seeds TestCrash runs")
+	crashSeed  = flag.Uint64("crash.seed", 0, "the only seed that TestCrash runs; 0: the first ones")
+	crashSeeds = flag.Uint64("crash.seeds", 300, "how many seeds TestCrash and TestCrashManyTimes run")
 )
 
 // TestCrash has several writers append, and one erase, while the power goes at a random moment, again and again on one
@@ -31,8 +31,17 @@ func TestCrash(t *testing.T) {
 		(&crashRun{seed: *crashSeed}).run(t)
 		return
 	}
-	for n := range *crashSeeds {
-		if c := (&crashRun{seed: n + 1}); !t.Run(fmt.Sprint("seed ", c.seed), c.run) {
+	crashes(t, 1, min(fewSeeds, *crashSeeds))
+}
+
+// TestCrashManyTimes is the same with the other seeds: what they add is other moments, not other writers beside each other.
+func TestCrashManyTimes(t *testing.T) { crashes(t, fewSeeds+1, *crashSeeds) }
+
+const fewSeeds = 40 // that TestCrash runs
+
+func crashes(t *testing.T, from, to uint64) {
+	for n := from; n <= to; n++ {
+		if c := (&crashRun{seed: n}); !t.Run(fmt.Sprint("seed ", c.seed), c.run) {
 			t.Fatalf("again with: go test ./adapters/filestore -run TestCrash -crash.seed %d", c.seed)
 		}
 	}

@@ -27,8 +27,17 @@ const entrySize = 128 // the format's: a change must be meant
 func client(n int) keyring.Owner { return keyringtest.Owner(keyring.Client, n) }
 
 // TestCrash cuts the power, or lets a write or sync fail, at any moment of a busy keyring, and looks at what is left.
-func TestCrash(t *testing.T) {
-	for seed := range uint64(*crashSeeds) {
+func TestCrash(t *testing.T) { crashes(t, 0, min(fewSeeds, *crashSeeds)) }
+
+// TestCrashManyTimes is the same with the other seeds: what they add is other moments, not more at once.
+func TestCrashManyTimes(t *testing.T) { crashes(t, fewSeeds, *crashSeeds) }
+
+const fewSeeds = 40 // that TestCrash runs
+
+var crashSeeds = flag.Uint64("crash.seeds", 300, "how many seeds TestCrash and TestCrashManyTimes run")
+
+func crashes(t *testing.T, from, to uint64) {
+	for seed := from; seed < to; seed++ {
 		src := mathrand.NewPCG(seed, 1)
 		c := crash{
 			t: t, seed: seed, disk: simdisk.New(src), random: mathrand.New(src),
@@ -49,8 +58,6 @@ func TestCrash(t *testing.T) {
 		}
 	}
 }
-
-var crashSeeds = flag.Int("crash.seeds", 300, "how many seeds TestCrash runs")
 
 type crash struct {
 	t      *testing.T

@@ -116,9 +116,9 @@ func (l *life) examine(d *simdisk.Disk) {
 	}
 }
 
-// TestCrash has the power go in every changing operation in turn, and what was not synced kept, dropped and torn: no
+// TestCrashAnywhere has the power go in every changing operation in turn, and what was not synced kept, dropped and torn: no
 // checkpoint that was given is lost or contradicted, and the next one is signed.
-func TestCrash(t *testing.T) {
+func TestCrashAnywhere(t *testing.T) {
 	for n := 1; ; n++ {
 		l := newLife(t, uint64(n))
 		l.disk.CutPower(n)
