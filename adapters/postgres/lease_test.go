@@ -98,7 +98,7 @@ func TestLeaseOneAtATime(t *testing.T) {
 	var all sync.WaitGroup
 	enough := errors.New("enough")
 	for range 3 {
-		l := mustShare(t, dsn, postgres.SharedOptions{}).Lease("clock", 600*time.Millisecond)
+		l := mustShare(t, dsn, postgres.SharedOptions{}).Lease("clock", term)
 		all.Go(func() {
 			for range 4 {
 				err := l.Run(t.Context(), func(context.Context) error {
@@ -151,10 +151,10 @@ func TestLeaseTakeover(t *testing.T) {
 func TestLeaseLasts(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	began := make(chan turn, 1)
-	w := work(t, "worker", dsn, 600*time.Millisecond, began)
+	w := work(t, "worker", dsn, term/2, began)
 	now := before(t, began, "it has the lease")
 	for until := time.Now().Add(deadline); ; {
-		if value(t, dsn, `SELECT coalesce(max(state_change - backend_start) > interval '1.5 seconds', false)::text FROM pg_stat_activity
+		if value(t, dsn, `SELECT coalesce(max(state_change - backend_start) > interval '3.5 seconds', false)::text FROM pg_stat_activity
 			WHERE pid IN (SELECT pid`+locks+`)`) == "true" {
 			break
 		}

@@ -70,7 +70,7 @@ func TestTold(t *testing.T) {
 	dsn := postgrestest.Database(t)
 	opts := postgres.Options{Poll: time.Hour}
 	reads, writes := mustOpen(t, dsn, opts), mustOpen(t, dsn, opts)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	appended := func(n uint64) {
 		if _, err := writes.Append(ctx, "a", n, ledgertest.Record(int(n))); err != nil {

@@ -316,7 +316,7 @@ func TestGenerationsBesideEachOther(t *testing.T) {
 	h.same("the new one", built, h.keeper)
 	h.same("the other new one", also, h.keeper)
 	old.Close()
-	waiting, enough := context.WithTimeout(ctx, 10*time.Second)
+	waiting, enough := context.WithTimeout(ctx, time.Minute)
 	defer enough()
 	for b.states(schema) != "2 live" && waiting.Err() == nil { // the server hears of the end of a connection when it does
 		h.must(built.CatchUp(ctx))
@@ -370,7 +370,7 @@ func TestRebuildWhileReading(t *testing.T) {
 	}
 	h.catchUp()
 	h.same("after three rebuilds", k, h.keeper)
-	waiting, enough := context.WithTimeout(ctx, 10*time.Second)
+	waiting, enough := context.WithTimeout(ctx, time.Minute)
 	defer enough()
 	for b.states(schema) != "4 live" && waiting.Err() == nil { // as the one who follows finds, at every poll
 	}

@@ -52,7 +52,7 @@ func dial(t *testing.T, address string) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	return c.(*net.TCPConn)
 }
 
@@ -318,7 +318,7 @@ func TestHTTP2Streams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 	head := make([]byte, 9)
 	if _, err := io.ReadFull(c, head); err != nil || head[3] != 4 {
@@ -411,7 +411,7 @@ func TestConnectionsWait(t *testing.T) {
 		t.Errorf("one that was there: %d", r.StatusCode)
 	}
 	held[0].Close()
-	third.SetReadDeadline(time.Now().Add(10 * time.Second))
+	third.SetReadDeadline(time.Now().Add(time.Minute))
 	if r := answered(t, third); r.StatusCode != 200 {
 		t.Errorf("the third: %d", r.StatusCode)
 	}
@@ -552,6 +552,6 @@ func pair(t *testing.T, dir string, serial int64) (certFile, keyFile string) {
 
 // trusting is a client that speaks HTTP/2 and takes any certificate.
 func trusting() *http.Client {
-	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 }

@@ -305,7 +305,7 @@ func (d *diary) Write(b []byte) (int, error) {
 const (
 	answerIn     = 500 * time.Millisecond
 	signInWithin = 6 * time.Second
-	calmWithin   = 20 * time.Second
+	calmWithin   = time.Minute
 )
 
 // base is an instance's address.

@@ -342,7 +342,7 @@ func TestServeOperations(t *testing.T) {
 			t.Errorf("%s stands on the public listener: %d", path, status)
 		}
 	}
-	within, enough := context.WithTimeout(t.Context(), 30*time.Second)
+	within, enough := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer enough()
 	for _, want := range []string{
 		`samtykke_http_request_duration_seconds_count{method="read",route="GET /",status="2xx"} 10`,

@@ -23,7 +23,7 @@ type Features struct {
 	Folds bool // what is published twice, soon after, is delivered once
 }
 
-const patience = 30 * time.Second // after which what should have come is missing
+const patience = time.Minute // after which what should have come is missing
 
 // TestTransport runs the suite. open gives a transport whose topics are empty, or, when it is called again in one test, another connection to it.
 func TestTransport(t *testing.T, has Features, open func(t *testing.T) func() relay.Transport) {
