@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help run tour test race browser plain golden fuzz clauses mutants screenshots bench esdb-conformance clean
+.PHONY: help run tour test race browser plain pure golden fuzz clauses mutants screenshots bench esdb-conformance clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -22,12 +22,12 @@ test: ## everything that is checked
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt-ed"; exit 1; }
 	$(GO) vet ./...
 	@$(GO) run ./testdata/mutants plant
-	@$(MAKE) --no-print-directory -j2 -O race browser plain
+	@$(MAKE) --no-print-directory -j2 -O race browser plain pure
 	@$(MAKE) --no-print-directory clauses mutants
 
 # Tests that the race detector makes several times as slow and finds nothing in: commands and servers as processes of their own, one goroutine
-# that has a disk fail at every step, bytes that are searched, pages one by one, and a store's suite once more in another setting. Every other
-# test outside of the domain is raced. Whatever has such a name runs in `plain`, in whichever package it stands.
+# that has a disk fail at every step, bytes that are searched, pages one by one, and a store's suite once more in another setting. Whatever has
+# such a name runs in `plain`, in whichever package it stands; every other test outside of `pure` is raced.
 unraced := TestAttemptsOn|TestAuditor|TestBench|TestCanaries|TestCommandLine|TestCopyWithKeys|TestCrash[A-Z]|TestEngines|TestEraseCut|TestEveryCut
 unraced := $(unraced)|TestFailures|TestGroupData|TestInstances|TestKeptPositions|TestKeysMove|TestKill\b|TestNameLost|TestNoActIsToldAlone
 unraced := $(unraced)|TestNothingLeaks|TestPages|TestSecondProcess|TestSentPages|TestSeveralStores|TestSignInOn
@@ -37,9 +37,11 @@ race: # all that several goroutines share; what takes longest first. vet has see
 	$(GO) test -race -vet=off -tags mutants -timeout 12m -skip '$(unraced)' \
 		$$($(GO) list ./cmd/... ./adapters/... ./eventschema ./projections | grep -v '/relay/')
 
-plain: # what is not raced, what is pure, and what mostly waits for a server
+plain: # what is not raced
 	$(GO) test -vet=off -tags mutants -timeout 12m -run '$(unraced)' \
 		$$(grep -rlE '^func ($(unraced))' --include='*_test.go' cmd adapters eventschema projections | sed 's,^,./,; s,/[^/]*$$,,' | sort -ru)
+
+pure: # what has nothing to race: the domain, and transports, which mostly wait for a server
 	$(GO) test -vet=off ./domain/... ./adapters/relay/...
 
 browser: # what waits for Chromium more than for a core
