@@ -44,6 +44,7 @@ func TestTransport(t *testing.T, has Features, open func(t *testing.T) func() re
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // they mostly wait
 			if c.skip {
 				t.Skip("not promised by this transport")
 			}
