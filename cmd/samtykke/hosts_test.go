@@ -91,7 +91,6 @@ func atPostgres(t testing.TB) host {
 
 func (h postgresHost) lie(w *world) {
 	w.ledger, w.keys = postgrestest.Address(h.events.DSN), postgrestest.Address(h.keys.DSN)
-	w.at.postgres.Patience = 2 * time.Second
 }
 
 // writing is the name of the statement by which events are written.

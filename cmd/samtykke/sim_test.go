@@ -420,6 +420,7 @@ func TestVillages(t *testing.T) {
 						rig: newRig(t, d, seed), seed: seed, draw: rand.New(rand.NewPCG(seed, 2)), disk: d, asked: map[string]int{},
 					}
 					v.move(at.where(t))
+					v.w.at.postgres.Patience = 2 * time.Second // nobody waits long for a server that is shut
 					v.live()
 				}
 			})
