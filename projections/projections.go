@@ -89,6 +89,7 @@ type Views struct {
 	Standings     View[statistics.Contribution]
 	Contributions View[statistics.Contribution]
 	Offices       View[Office]
+	Labels        View[domain.ID]
 }
 
 // All gives the views.
@@ -112,6 +113,7 @@ func All(books rules.Books) Views {
 		Standings:     standings,
 		Contributions: contributions,
 		Offices:       offices,
+		Labels:        labels,
 	}
 }
 
@@ -135,6 +137,7 @@ func (v Views) Each(f func(Fold)) {
 	f(fold(v.Standings))
 	f(fold(v.Contributions))
 	f(fold(v.Offices))
+	f(fold(v.Labels))
 }
 
 // Erased tells whose key a fact is the end of.

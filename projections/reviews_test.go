@@ -401,7 +401,8 @@ func TestDocumentsGoWithTheirKey(t *testing.T) {
 			t.Errorf("%s: %q", what, got)
 		}
 	}
-	expect("before", "accounts of the professional", "contributions of the client", "idle of the client", "invitations of the professional", "registrations of the client")
+	expect("before", "accounts of the professional", "contributions of the client", "idle of the client", "invitations of the professional",
+		"labels of the client", "registrations of the client")
 	l.client(client.Event{Act: domaintest.AsClient(noon), Effective: noon, Body: client.Erased{Organisation: us}})
 	expect("the client is erased", "accounts of the professional", "invitations of the professional")
 	c, _ := fold(all.Caseload).Run(l.facts)[domaintest.ClientID].(Case)

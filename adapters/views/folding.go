@@ -101,6 +101,9 @@ func (k *Keeper) fold(ctx context.Context, facts []eventschema.Fact, keys events
 			foldInto(facts, k.Reviews, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices)
 		},
 		func() { foldInto(facts, k.Access, k.Audit, k.Organisations, k.Standings, k.Erasures, k.Accesses) })
+	if err := k.ledger.Fetch(ctx, ownersIn(facts)); err != nil {
+		return err
+	}
 	for i := range facts {
 		if f := &facts[i]; opens(f) {
 			if err := eventschema.Today.Open(f, keys); err != nil {
@@ -108,10 +111,10 @@ func (k *Keeper) fold(ctx context.Context, facts []eventschema.Fact, keys events
 			}
 		}
 	}
-	if err := k.fetch(ctx, facts, keys, k.Idle, k.Accounts, k.Invitations, k.registrations, k.contributions); err != nil {
+	if err := k.fetch(ctx, facts, keys, k.Idle, k.Accounts, k.Invitations, k.Labels, k.registrations, k.contributions); err != nil {
 		return err
 	}
-	foldInto(facts, k.Idle, k.Accounts, k.Invitations)
+	foldInto(facts, k.Idle, k.Accounts, k.Invitations, k.Labels)
 	for i := range facts {
 		f := &facts[i]
 		if f.Closed != nil {
@@ -128,9 +131,23 @@ func (k *Keeper) fold(ctx context.Context, facts []eventschema.Fact, keys events
 	return nil
 }
 
-// opens tells whether a view wants a sealed event opened: the journal's and those of accounts only.
+// opens tells whether a view wants a sealed event opened: the journal's, those of accounts, and clients' labels.
 func opens(f *eventschema.Fact) bool {
-	return f.Closed != nil && (f.Category == eventschema.JournalStream || f.Category == eventschema.StaffStream)
+	switch f.Category {
+	case eventschema.JournalStream, eventschema.StaffStream, eventschema.ClientStream:
+		return f.Closed != nil
+	}
+	return false
+}
+
+// ownersIn are whose keys open what is wanted of facts.
+func ownersIn(facts []eventschema.Fact) (owners []eventschema.Owner) {
+	for i := range facts {
+		if f := &facts[i]; opens(f) {
+			owners = append(owners, f.Owner)
+		}
+	}
+	return owners
 }
 
 // foldInto gives facts to each of the tables. Where somebody is erased, documents under that key are left out.

@@ -161,27 +161,36 @@ func (k *Keeper) fetch(ctx context.Context, facts []eventschema.Fact, keys event
 		return nil
 	}
 	var missing []Key
-	all := k.tables()
-	take := func(r Stored) error { return all[r.View].take(r, keys) }
+	var rows []Stored
+	var owners []eventschema.Owner
 	for _, t := range tables {
 		for _, key := range t.wanted(facts) {
-			if r, ok := s.cache.get(key); !ok {
+			if r, ok := s.cache.get(key); ok {
+				rows = append(rows, r)
+			} else {
 				missing = append(missing, key)
-			} else if err := take(r); err != nil {
-				return err
+			}
+			if owner, sealed := t.owner(key.ID); sealed {
+				owners = append(owners, owner)
 			}
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	rows, err := s.generation.Load(ctx, missing)
-	if err != nil {
+	if err := k.ledger.Fetch(ctx, owners); err != nil {
 		return err
 	}
+	if len(missing) > 0 {
+		found, err := s.generation.Load(ctx, missing)
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			s.cache.put(r)
+		}
+		rows = append(rows, found...)
+	}
+	all := k.tables()
 	for _, r := range rows {
-		s.cache.put(r)
-		if err := take(r); err != nil {
+		if err := all[r.View].take(r, keys); err != nil {
 			return err
 		}
 	}

@@ -194,6 +194,8 @@ func (h *house) foldsAgree(k *views.Keeper) {
 			got = documents(h, k.Offices)
 		case "standings":
 			got = documents(h, k.Standings)
+		case "labels":
+			got = documents(h, k.Labels)
 		case "contributions":
 			h.contributionsAgree(k, want)
 			return
@@ -702,5 +704,31 @@ func TestOverview(t *testing.T) {
 	}
 	if _, err := h.desk.Door.Overview(t.Context(), ledger.Caller{Actor: h.id(), Role: domain.RoleProfessional, Organisation: o.id}, views.AllKinds); domain.Refused(err) == "" {
 		t.Errorf("a stranger's overview: %v", err)
+	}
+}
+
+// A label is taken for as long as the client who has it is on record, and in its own organisation only.
+func TestLabelsAreTaken(t *testing.T) {
+	b := newBase(t)
+	for where, in := range map[string][]func(*ledger.Ledger) *views.Keeper{"memory": nil, "a store": {b.in(b.store(t, b.schema()))}} {
+		h := furnished(t, in...)
+		p, elsewhere := h.people[0], h.office()
+		taken := func(when string, o domain.ID, label string, want bool) {
+			t.Helper()
+			h.catchUp()
+			if got, err := h.desk.Door.HasLabel(t.Context(), o, label); got != want || err != nil {
+				t.Errorf("in %s, %s: taken %v, %v", where, when, got, err)
+			}
+		}
+		taken("by a client", p.office.id, p.label, true)
+		taken("by nobody", p.office.id, p.label+"X", false)
+		taken("by another organisation's client", elsewhere.id, p.label, false)
+		found, err := h.desk.Door.Labels(t.Context(), []domain.ID{p.id, p.id, h.people[1].id, h.id()})
+		if want := map[domain.ID]string{p.id: p.label, h.people[1].id: h.people[1].label}; err != nil || !maps.Equal(found, want) {
+			t.Errorf("in %s: %d labels of two clients, %v", where, len(found), err)
+		}
+		_, err = h.desk.Erase(t.Context(), p.by)
+		h.must(err)
+		taken("by a client who is erased", p.office.id, p.label, false)
 	}
 }

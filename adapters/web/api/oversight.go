@@ -173,8 +173,8 @@ func (r *Request) toReview(of domain.ID) (map[domain.ID]projections.Reader, erro
 	if of != projections.Everybody || err != nil {
 		return docs, err
 	}
-	err = r.Desk.Keeper.Reviews.Each(r.ctx, func(reader domain.ID, doc projections.Reader) error {
-		if len(doc.Open) == 0 || doc.Organisation.IsZero() {
+	err = r.Desk.Keeper.Reviews.EachListed(r.ctx, func(reader domain.ID, doc projections.Reader) error {
+		if doc.Organisation.IsZero() {
 			return nil
 		}
 		o, _, err := r.Desk.Organisations.State(r.ctx, doc.Organisation)
