@@ -90,6 +90,7 @@ type Views struct {
 	Contributions View[statistics.Contribution]
 	Offices       View[Office]
 	Labels        View[domain.ID]
+	Dealings      View[Dealing]
 }
 
 // All gives the views.
@@ -114,6 +115,7 @@ func All(books rules.Books) Views {
 		Contributions: contributions,
 		Offices:       offices,
 		Labels:        labels,
+		Dealings:      dealings(rules.Review),
 	}
 }
 
@@ -138,6 +140,7 @@ func (v Views) Each(f func(Fold)) {
 	f(fold(v.Contributions))
 	f(fold(v.Offices))
 	f(fold(v.Labels))
+	f(fold(v.Dealings))
 }
 
 // Erased tells whose key a fact is the end of.

@@ -169,7 +169,7 @@ func TestKeeping(t *testing.T) {
 		"access": Plain, "audit": Plain, "codes": Plain, "handles": Plain,
 		"accounts": SealedAtRest, "invitations": SealedAtRest, "erasures": Plain, "reviews": Plain, "accesses": Plain,
 		"organisations": Plain, "times": Plain, "standings": Plain, "contributions": SealedAlways, "offices": Plain,
-		"labels": SealedAtRest,
+		"labels": SealedAtRest, "dealings": Plain,
 	}
 	got := map[string]Keeping{}
 	all.Each(func(f Fold) {
@@ -347,6 +347,7 @@ func TestViews(t *testing.T) {
 		checkView(t, all.Organisations, facts, fold(all.Organisations).Run)
 		checkView(t, all.Times, facts, fold(all.Times).Run)
 		checkView(t, all.Labels, facts, fold(all.Labels).Run)
+		checkView(t, all.Dealings, facts, fold(all.Dealings).Run)
 	})
 }
 

@@ -86,7 +86,7 @@ func (k *Keeper) stopped(ctx context.Context, err error) error {
 // fold gives facts to one view after the other, which keeps what a view works on near. Views of open events get them with their
 // sealed content closed.
 func (k *Keeper) fold(ctx context.Context, facts []eventschema.Fact, keys eventschema.Keys) error {
-	err := k.fetch(ctx, facts, keys, k.Reviews, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices,
+	err := k.fetch(ctx, facts, keys, k.Reviews, k.Dealings, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices,
 		k.Access, k.Audit, k.Organisations, k.Standings, k.Erasures, k.Accesses)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (k *Keeper) fold(ctx context.Context, facts []eventschema.Fact, keys events
 	}
 	inTwo(len(facts),
 		func() {
-			foldInto(facts, k.Reviews, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices)
+			foldInto(facts, k.Reviews, k.Dealings, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices)
 		},
 		func() { foldInto(facts, k.Access, k.Audit, k.Organisations, k.Standings, k.Erasures, k.Accesses) })
 	if err := k.ledger.Fetch(ctx, ownersIn(facts)); err != nil {

@@ -80,6 +80,7 @@ type Keeper struct {
 	Invitations *Table[domain.ID]
 	Erasures    *Table[projections.Erasure]
 	Reviews     *Table[projections.Reader]
+	Dealings    *Table[projections.Dealing]
 	Accesses    *Table[projections.Access]
 
 	Organisations *Table[projections.Trail]
@@ -112,7 +113,7 @@ func NewKeeper(l *ledger.Ledger, books rules.Books) *Keeper {
 		Caseload: newTable(v.Caseload), Due: newTable(v.Due), Idle: newTable(v.Idle), Access: newTable(v.Access),
 		Audit: newTable(v.Audit), Codes: newTable(v.Codes), Handles: newTable(v.Handles), Labels: newTable(v.Labels),
 		Accounts: newTable(v.Accounts), Invitations: newTable(v.Invitations),
-		Erasures: newTable(v.Erasures), Reviews: newTable(v.Reviews), Accesses: newTable(v.Accesses),
+		Erasures: newTable(v.Erasures), Reviews: newTable(v.Reviews), Dealings: newTable(v.Dealings), Accesses: newTable(v.Accesses),
 		Organisations: newTable(v.Organisations), Times: newTable(v.Times), Offices: newTable(v.Offices), Standings: newTable(v.Standings),
 		registrations: newSealedTable(v.Registrations), contributions: newSealedTable(v.Contributions),
 		ledger: l, books: books, most: batchSize, moved: make(chan struct{}),
@@ -142,7 +143,7 @@ type table interface {
 func (k *Keeper) tables() []table {
 	return []table{
 		k.Caseload, k.Due, k.Idle, k.registrations, k.Access, k.Audit, k.Codes, k.Handles, k.Accounts, k.Invitations, k.Erasures, k.Reviews, k.Accesses,
-		k.Organisations, k.Times, k.contributions, k.Offices, k.Standings, k.Labels,
+		k.Organisations, k.Times, k.contributions, k.Offices, k.Standings, k.Labels, k.Dealings,
 	}
 }
 
@@ -224,6 +225,7 @@ func (k *Keeper) differences(ctx context.Context, again *Keeper) ([]string, erro
 	add(differ(ctx, k.Invitations, again.Invitations))
 	add(differ(ctx, k.Erasures, again.Erasures))
 	add(differ(ctx, k.Reviews, again.Reviews))
+	add(differ(ctx, k.Dealings, again.Dealings))
 	add(differ(ctx, k.Accesses, again.Accesses))
 	add(differ(ctx, k.Organisations, again.Organisations))
 	add(differ(ctx, k.Times, again.Times))
@@ -332,7 +334,7 @@ func (k *Keeper) Load(ctx context.Context, d disk.Disk) error {
 	k.Caseload, k.Due, k.Idle, k.registrations = fresh.Caseload, fresh.Due, fresh.Idle, fresh.registrations
 	k.Access, k.Audit, k.Codes, k.Handles, k.Labels = fresh.Access, fresh.Audit, fresh.Codes, fresh.Handles, fresh.Labels
 	k.Accounts, k.Invitations, k.Erasures = fresh.Accounts, fresh.Invitations, fresh.Erasures
-	k.Reviews, k.Accesses = fresh.Reviews, fresh.Accesses
+	k.Reviews, k.Dealings, k.Accesses = fresh.Reviews, fresh.Dealings, fresh.Accesses
 	k.Organisations, k.Times, k.Offices = fresh.Organisations, fresh.Times, fresh.Offices
 	k.Standings, k.contributions = fresh.Standings, fresh.contributions
 	k.cursor = dec.cursor

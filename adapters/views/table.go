@@ -2,8 +2,6 @@ package views
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"sync"
 
 	"samtykke/domain"
@@ -274,28 +272,6 @@ func (t *Table[V]) eachEntry(ctx context.Context, do func(domain.ID, entry[V]) e
 	for id, e := range t.entries() {
 		if err := do(id, e); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// EachListed hands on every document that stands in a group, as Each does all. It costs what is listed.
-func (t *Table[V]) EachListed(ctx context.Context, do func(domain.ID, V) error) error {
-	if t.shelf != nil {
-		return t.each(ctx, t.shelf.store.Rows, Select{Listed: true}, func(id domain.ID, e entry[V]) error { return do(id, e.doc) })
-	}
-	t.mu.RLock()
-	groups := slices.Collect(maps.Keys(t.groups))
-	t.mu.RUnlock()
-	for _, group := range groups {
-		list, err := t.List(ctx, group)
-		if err != nil {
-			return err
-		}
-		for id, doc := range list {
-			if err := do(id, doc); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

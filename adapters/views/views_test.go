@@ -196,6 +196,8 @@ func (h *house) foldsAgree(k *views.Keeper) {
 			got = documents(h, k.Standings)
 		case "labels":
 			got = documents(h, k.Labels)
+		case "dealings":
+			got = documents(h, k.Dealings)
 		case "contributions":
 			h.contributionsAgree(k, want)
 			return
@@ -730,5 +732,36 @@ func TestLabelsAreTaken(t *testing.T) {
 		_, err = h.desk.Erase(t.Context(), p.by)
 		h.must(err)
 		taken("by a client who is erased", p.office.id, p.label, false)
+	}
+}
+
+// What is to be reviewed is found by who reviews it, and all of it together, wherever documents lie.
+func TestToReview(t *testing.T) {
+	b := newBase(t)
+	for where, in := range map[string][]func(*ledger.Ledger) *views.Keeper{"memory": nil, "a store": {b.in(b.store(t, b.schema()))}} {
+		h := furnished(t, in...)
+		p, other := h.people[0], h.office()
+		h.now = domain.DateOf(h.now).AddDays(1).Start().Add(3 * time.Hour)
+		_, err := h.desk.Door.LookUp(t.Context(), p.office.boss, p.handle, client.Effect, views.AllKinds)
+		h.must(err)
+		look, _, err := h.desk.Clients.State(t.Context(), p.id)
+		h.must(err)
+		h.client(p, client.QuestionLookUp{LookUp: look.Version, By: p.office.boss.Actor})
+		h.catchUp()
+		waits := func(list domain.ID, want ...client.Concern) {
+			t.Helper()
+			found, err := h.keeper.ToReview(t.Context(), list)
+			h.must(err)
+			var got []client.Concern
+			for _, i := range found[p.office.boss.Actor].Open {
+				got = append(got, i.Concern)
+			}
+			if slices.Sort(got); !slices.Equal(got, want) || len(want) == 0 && len(found) > 0 {
+				t.Errorf("in %s: %v of %d readers wait", where, got, len(found))
+			}
+		}
+		waits(p.office.id, client.AskedByClient, client.OutsideHours)
+		waits(domain.ID{}, client.AskedByClient, client.OutsideHours)
+		waits(other.id)
 	}
 }
