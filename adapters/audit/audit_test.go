@@ -1016,3 +1016,22 @@ func TestFeed(t *testing.T) {
 		}
 	}
 }
+
+// However many rows a page has, the labels in them are asked for together.
+func TestLabelsAreAskedForTogether(t *testing.T) {
+	h := lived(t)
+	a := h.ask(h.auditor)
+	labels, asked := a.Labels, 0
+	a.Labels = func(ctx context.Context, ids []domain.ID) (map[domain.ID]string, error) {
+		asked++
+		return labels(ctx, ids)
+	}
+	seen, err := a.WhoSaw(t.Context(), "r", audit.Query{}, audit.Page{})
+	if err != nil || len(seen.Rows) != 5 || seen.Rows[4].Label != label || asked != 1 {
+		t.Errorf("%d rows, labels asked for %d times, %v", len(seen.Rows), asked, err)
+	}
+	tried, err := a.Refused(t.Context(), "r", time.Time{}, time.Time{}, audit.Page{})
+	if err != nil || len(tried.Rows) != 4 || asked != 2 {
+		t.Errorf("%d attempts, labels asked for %d times, %v", len(tried.Rows), asked, err)
+	}
+}
