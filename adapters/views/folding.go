@@ -2,7 +2,6 @@ package views
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -307,36 +306,49 @@ func decode(work <-chan *piece) {
 	}
 }
 
-// foldAll gives the facts of records to every view, seals what that opened, and moves the cursor.
-func (k *Keeper) foldAll(ctx context.Context, facts []eventschema.Fact, records []eventschema.Record, keys eventschema.Keys) (err error) {
+// foldAll gives the facts of records to every view, seals what that opened, and moves the cursor. On a shelf it may take several steps.
+func (k *Keeper) foldAll(ctx context.Context, facts []eventschema.Fact, records []eventschema.Record, keys eventschema.Keys) error {
 	k.applying.Lock()
 	defer k.applying.Unlock()
-	if k.shelf != nil {
-		defer func() {
-			if err != nil {
-				k.forget()
-			}
-		}()
-	}
 	at := k.folded()
 	facts = slices.DeleteFunc(facts, func(f eventschema.Fact) bool {
 		again := f.Position <= at // it may have left out a document, which must not come back
 		at = max(at, f.Position)
 		return again
 	})
-	if len(facts) == 0 {
-		return nil
+	for len(facts) > 0 {
+		n := len(facts)
+		if k.shelf != nil {
+			n = min(n, k.shelf.step)
+		}
+		if err := k.foldStep(ctx, facts[:n], records, keys); err != nil {
+			if k.shelf != nil {
+				k.forget()
+			}
+			return err
+		}
+		facts = facts[n:]
 	}
+	return nil
+}
+
+// foldStep folds facts that are the next, which records hold.
+func (k *Keeper) foldStep(ctx context.Context, facts []eventschema.Fact, records []eventschema.Record, keys eventschema.Keys) error {
 	if err := k.fold(ctx, facts, keys); err != nil {
 		return err
 	}
 	if err := errors.Join(k.registrations.flush(keys), k.contributions.flush(keys)); err != nil {
 		return err
 	}
-	if k.shelf != nil {
-		last := slices.MaxFunc(records, func(a, b eventschema.Record) int { return cmp.Compare(a.Position, b.Position) })
-		return k.commit(ctx, Progress{at, last.Leaf()}, keys)
+	at := facts[len(facts)-1].Position
+	if k.shelf == nil {
+		k.advance(at, nil)
+		return nil
 	}
-	k.advance(at, nil)
-	return nil
+	last := slices.IndexFunc(records, func(r eventschema.Record) bool { return r.Position == at })
+	size, err := k.commit(ctx, Progress{at, records[last].Leaf()}, keys)
+	if err == nil {
+		k.shelf.pace(len(facts), size)
+	}
+	return err
 }

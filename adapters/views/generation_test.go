@@ -575,3 +575,23 @@ func TestStoreThatIsAway(t *testing.T) {
 		}
 	}
 }
+
+// What is folded together is bounded by the size of the documents, however many facts there are at a time.
+func TestFoldedInSteps(t *testing.T) {
+	b := newBase(t)
+	h := lived(t)
+	s := &shaky{Store: b.store(t, b.schema())}
+	k := views.NewKeeperIn(h.ledger, h.books(), s, views.StoreOptions{Keyed: keyed, Batch: 4096})
+	b.open = append(b.open, k.Close)
+	h.must(k.CatchUp(t.Context()))
+	first := len(s.came)
+	for range 200 {
+		h.journal(h.people[0], journal.Answer{Task: "t", Text: canaryAnswer, Entered: journal.ByClient})
+	}
+	h.must(k.CatchUp(t.Context()))
+	if steps := len(s.came) - first; steps < 100 {
+		t.Errorf("a document that is larger than what is folded together was written with %d of 200 facts at a time", 200/steps)
+	}
+	h.catchUp()
+	h.same("in steps", k, h.keeper)
+}

@@ -21,7 +21,8 @@
 // program read the same ones. The tables fold with the same code: before a batch is folded, the documents it needs are fetched; afterwards
 // those that changed are committed in one transaction with the cursor, if that still is where it was. So documents and cursor agree
 // wherever a folder ends; of two only one can write, and the other forgets what it had read and goes on from there (ErrAgain). What is fetched is
-// kept in a cache of rows, up to a number of bytes, which only the folding uses: whoever reads, reads the store. A store that
+// kept in a cache of rows, up to a number of bytes, which only the folding uses: whoever reads, reads the store. Facts are folded in
+// steps whose documents are no larger together than a number of bytes, about, and their keys are fetched together. A store that
 // cannot be read is an error, and never an empty answer.
 //
 // Documents lie in generations. A program whose views are others than those that are live (the shape: names and versions) builds a
