@@ -32,8 +32,9 @@
 // Of a client, of one who reads and of an organisation there is a view that says where their rows stand, and a row is read there. Of a
 // period there is a view of the instants of trail events in blocks (projections.Times): the ledger is read where the blocks overlap the
 // period. Instants grow within a stream only, so that neither a search by halves nor a margin around a guess would find every row; the
-// blocks know their own earliest and latest. A client is found by label in a view that lists labels, organisation by organisation. Whoever asks for no client, reader, organisation or period reads the whole ledger, and
-// for names whoever seeks one reads through the organisations.
+// blocks know their own earliest and latest. A client is found by label in a view that lists labels, organisation by organisation. Whoever
+// asks for no client, reader, organisation or period reads the whole ledger, and for names whoever seeks one reads through the
+// organisations.
 //
 // # As it was, and as it was known
 //
