@@ -89,6 +89,8 @@ type Views struct {
 	Standings     View[statistics.Contribution]
 	Contributions View[statistics.Contribution]
 	Offices       View[Office]
+	Labels        View[domain.ID]
+	Dealings      View[Dealing]
 }
 
 // All gives the views.
@@ -112,6 +114,8 @@ func All(books rules.Books) Views {
 		Standings:     standings,
 		Contributions: contributions,
 		Offices:       offices,
+		Labels:        labels,
+		Dealings:      dealings(rules.Review),
 	}
 }
 
@@ -135,6 +139,8 @@ func (v Views) Each(f func(Fold)) {
 	f(fold(v.Standings))
 	f(fold(v.Contributions))
 	f(fold(v.Offices))
+	f(fold(v.Labels))
+	f(fold(v.Dealings))
 }
 
 // Erased tells whose key a fact is the end of.

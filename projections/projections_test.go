@@ -169,6 +169,7 @@ func TestKeeping(t *testing.T) {
 		"access": Plain, "audit": Plain, "codes": Plain, "handles": Plain,
 		"accounts": SealedAtRest, "invitations": SealedAtRest, "erasures": Plain, "reviews": Plain, "accesses": Plain,
 		"organisations": Plain, "times": Plain, "standings": Plain, "contributions": SealedAlways, "offices": Plain,
+		"labels": SealedAtRest, "dealings": Plain,
 	}
 	got := map[string]Keeping{}
 	all.Each(func(f Fold) {
@@ -345,6 +346,8 @@ func TestViews(t *testing.T) {
 		checkView(t, all.Accesses, facts, fold(all.Accesses).Run)
 		checkView(t, all.Organisations, facts, fold(all.Organisations).Run)
 		checkView(t, all.Times, facts, fold(all.Times).Run)
+		checkView(t, all.Labels, facts, fold(all.Labels).Run)
+		checkView(t, all.Dealings, facts, fold(all.Dealings).Run)
 	})
 }
 

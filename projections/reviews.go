@@ -1,8 +1,7 @@
 package projections
 
 import (
-	"bytes"
-	"cmp"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -13,9 +12,10 @@ import (
 	"samtykke/domain/rules"
 )
 
-// A Reader is one who reads on behalf of an organisation: which look-ups, and attempts at one, somebody else is to review, and what
-// the rules (rules.Review) remember for that. The document of the reader's id; listed by organisation while there is something to
-// review, and under Everybody those who act for none, whose attempts the safety manager reviews.
+// A Reader is one who reads on behalf of an organisation: which of its look-ups, and attempts at one, somebody else is to review for what
+// a client asked, for how many they were, or since they were refused; and what the rules (rules.Review) remember for that. The document
+// of the reader's id; listed by organisation while there is something to review, and under Everybody those who act for none, whose
+// attempts the safety manager reviews. It grows with what nobody has reviewed, and not with the clients: see Dealing.
 //
 // The overview shows all clients at once and is no look-up at one of them: no rule counts it. Whether somebody looks at a
 // colleague, a neighbour or a relative cannot be seen here, since the ledger holds no client's name; that is for the client to ask
@@ -25,9 +25,16 @@ type Reader struct {
 	Open         []Review    // in the ledger's order
 	Lately       []time.Time // the latest look-ups without a pause between, as many as the rule counts and one
 	Many         bool        // more than that were raised since the last pause
-	Refused      []Attempt   // the last one at each client, of so long as the rule looks back
-	Met          []Meeting   // by client
-	Newer        []Meeting   // later ones, as they came: a long list is not copied for each
+}
+
+// A Dealing is what one reader has had to do with one client: the look-ups that somebody else is to review for when they were, and what
+// the rules remember for that. The document of the two (DealingKey); listed as a Reader is.
+type Dealing struct {
+	Reader       domain.ID
+	Organisation domain.ID
+	Open         []Review    // in the ledger's order
+	Refused      time.Time   // the last attempt that was refused; zero: none
+	Met          domain.Date // the day of the last look-up before an appointment; 0: none
 }
 
 // A Review is what somebody else than who made it is to review.
@@ -42,22 +49,10 @@ type Review struct {
 	Concern  client.Concern
 }
 
-// An Attempt is a refused one.
-type Attempt struct {
-	Client domain.ID
-	At     time.Time
-}
-
-// A Meeting is the day of the reader's last look-up before an appointment with a client.
-type Meeting struct {
-	Client domain.ID
-	On     domain.Date
-}
-
 func reviews(book rules.ReviewRules) View[Reader] {
 	return View[Reader]{
 		Name:    "reviews",
-		Version: 2,
+		Version: 3,
 		Key: func(f *Fact) (domain.ID, bool) {
 			switch b := f.Body.(type) {
 			case client.LookedUp:
@@ -85,73 +80,119 @@ func reviews(book rules.ReviewRules) View[Reader] {
 				r = r.refused(book, f, b)
 			case client.LookUpQuestioned:
 				if _, ok := book.InForce(string(client.AskedByClient), domain.DateOf(f.Act.At)); ok {
-					r = r.raise(f, Review{Client: f.Subject, Version: b.LookUp, Concern: client.AskedByClient})
+					r.Open = raise(r.Open, f, Review{Client: f.Subject, Version: b.LookUp, Concern: client.AskedByClient})
 				}
 			case client.LookUpReviewed:
-				r = r.reviewed(func(i Review) bool { return i.Client == f.Subject && i.Version == b.LookUp })
+				r.Open = reviewed(r.Open, func(i Review) bool { return i.Client == f.Subject && i.Version == b.LookUp })
 			case oversight.AttemptReviewed:
-				r = r.reviewed(func(i Review) bool { return i.Attempt == f.Subject })
+				r.Open = reviewed(r.Open, func(i Review) bool { return i.Attempt == f.Subject })
 			}
 			return r
 		},
-		Group: func(r Reader) domain.ID {
-			switch {
-			case len(r.Open) == 0:
-				return domain.ID{}
-			case r.Organisation.IsZero():
-				return Everybody
-			}
-			return r.Organisation
-		},
+		Group: func(r Reader) domain.ID { return reviewers(r.Organisation, r.Open) },
 	}
+}
+
+func dealings(book rules.ReviewRules) View[Dealing] {
+	return View[Dealing]{
+		Name:    "dealings",
+		Version: 1,
+		Key: func(f *Fact) (domain.ID, bool) {
+			switch b := f.Body.(type) {
+			case client.LookedUp:
+				return DealingKey(f.Act.Actor, f.Subject), b.Basis == client.ByGrant && b.Purpose != client.Overview
+			case oversight.LookUpRefused:
+				return DealingKey(f.Act.Actor, b.Client), !f.Act.Actor.IsZero() && !b.Client.IsZero()
+			case client.LookUpReviewed:
+				return DealingKey(b.By, f.Subject), true
+			}
+			return domain.ID{}, false
+		},
+		Apply: func(d Dealing, f *Fact) Dealing {
+			switch b := f.Body.(type) {
+			case client.LookedUp:
+				d.Reader, d.Organisation = f.Act.Actor, f.Act.Organisation
+				d = d.lookedUp(book, f, b.Purpose)
+			case oversight.LookUpRefused:
+				d.Reader, d.Organisation = f.Act.Actor, f.Act.Organisation
+				if _, ok := book.InForce(string(client.AfterRefusal), domain.DateOf(f.Act.At)); ok {
+					d.Refused = f.Act.At
+				}
+			case client.LookUpReviewed:
+				d.Open = reviewed(d.Open, func(i Review) bool { return i.Version == b.LookUp })
+			}
+			return d
+		},
+		Group: func(d Dealing) domain.ID { return reviewers(d.Organisation, d.Open) },
+	}
+}
+
+// DealingKey is the key of the document of a reader and a client.
+func DealingKey(reader, client domain.ID) domain.ID {
+	var both [32]byte
+	copy(both[:16], reader[:])
+	copy(both[16:], client[:])
+	sum := sha256.Sum256(both[:])
+	return domain.ID(sum[:16])
+}
+
+// reviewers are the list in which something stands that is to be reviewed.
+func reviewers(organisation domain.ID, open []Review) domain.ID {
+	switch {
+	case len(open) == 0:
+		return domain.ID{}
+	case organisation.IsZero():
+		return Everybody
+	}
+	return organisation
 }
 
 // raise puts an item at the end. The list grows in place where there is room: whoever holds the document as it was goes on seeing
 // what it saw, but of two documents continued from the same one, only the later is good.
-func (r Reader) raise(f *Fact, i Review) Reader {
+func raise(open []Review, f *Fact, i Review) []Review {
 	i.Event, i.Position, i.At = f.ID, f.Position, f.Effective
-	r.Open = append(r.Open, i)
-	return r
+	return append(open, i)
 }
 
 // reviewed takes out what a review was about, whatever had raised it.
-func (r Reader) reviewed(about func(Review) bool) Reader {
-	if slices.ContainsFunc(r.Open, about) {
-		r.Open = slices.DeleteFunc(slices.Clone(r.Open), about)
+func reviewed(open []Review, about func(Review) bool) []Review {
+	if !slices.ContainsFunc(open, about) {
+		return open
+	}
+	return slices.DeleteFunc(slices.Clone(open), about)
+}
+
+func (r Reader) lookedUp(book rules.ReviewRules, f *Fact, p client.Purpose) Reader {
+	if rule, ok := book.InForce(string(client.ManyAtOnce), domain.DateOf(f.Act.At)); ok {
+		if r = r.count(rule, f.Act.At); !r.Many && r.tooMany(rule) {
+			r.Many = true
+			r.Open = raise(r.Open, f, Review{Client: f.Subject, Version: f.Version, Purpose: p, Concern: client.ManyAtOnce})
+		}
 	}
 	return r
 }
 
-func (r Reader) lookedUp(book rules.ReviewRules, f *Fact, p client.Purpose) Reader {
+func (d Dealing) lookedUp(book rules.ReviewRules, f *Fact, p client.Purpose) Dealing {
 	at := f.Act.At.In(domain.Oslo)
 	day := domain.DateOf(at)
-	raise := func(c client.Concern) {
-		r = r.raise(f, Review{Client: f.Subject, Version: f.Version, Purpose: p, Concern: c})
+	add := func(c client.Concern) {
+		d.Open = raise(d.Open, f, Review{Client: f.Subject, Version: f.Version, Purpose: p, Concern: c})
 	}
 	if rule, ok := book.InForce(string(client.OutsideHours), day); ok && outside(rule, at) {
-		raise(client.OutsideHours)
+		add(client.OutsideHours)
 	}
-	if rule, ok := book.InForce(string(client.ManyAtOnce), day); ok {
-		if r = r.count(rule, f.Act.At); !r.Many && r.tooMany(rule) {
-			r.Many = true
-			raise(client.ManyAtOnce)
-		}
-	}
-	if rule, ok := book.InForce(string(client.AfterRefusal), day); ok && slices.ContainsFunc(r.Refused, func(a Attempt) bool {
-		return a.Client == f.Subject && at.Sub(a.At) <= rule.Within
-	}) {
-		raise(client.AfterRefusal)
+	if rule, ok := book.InForce(string(client.AfterRefusal), day); ok && !d.Refused.IsZero() && at.Sub(d.Refused) <= rule.Within {
+		add(client.AfterRefusal)
 	}
 	switch p {
 	case client.Appointment:
-		r = r.meet(Meeting{f.Subject, day})
+		d.Met = max(d.Met, day) // a clock that was set back makes no earlier one the last
 	case client.Workload, client.Effect:
-		rule, ok := book.InForce(string(client.LongAfter), day)
-		if last, met := r.last(f.Subject); ok && met && day > last.AddWeeks(rule.Weeks) {
-			raise(client.LongAfter)
+		if rule, ok := book.InForce(string(client.LongAfter), day); ok && d.Met != 0 && day > d.Met.AddWeeks(rule.Weeks) {
+			add(client.LongAfter)
 		}
 	}
-	return r
+	return d
 }
 
 // outside tells whether the hour is none at which people look up.
@@ -176,64 +217,10 @@ func (r Reader) tooMany(rule rules.ReviewRule) bool {
 	return n > rule.Count && r.Lately[n-1].Sub(r.Lately[0]) <= rule.Within
 }
 
-// last is the day of the last look-up before an appointment with a client; false if there was none.
-func (r Reader) last(c domain.ID) (day domain.Date, met bool) {
-	i, met := slices.BinarySearchFunc(r.Met, c, func(m Meeting, id domain.ID) int { return bytes.Compare(m.Client[:], id[:]) })
-	if met {
-		day = r.Met[i].On
-	}
-	for _, m := range r.Newer {
-		if m.Client == c {
-			day, met = max(day, m.On), true
-		}
-	}
-	return day, met
-}
-
-// mostNewer is how many meetings wait before they are put among the others.
-const mostNewer = 64
-
-// meet keeps the day of a look-up before an appointment. A clock that was set back makes no earlier one the last.
-func (r Reader) meet(m Meeting) Reader {
-	if r.Newer = append(r.Newer, m); len(r.Newer) <= mostNewer {
-		return r
-	}
-	newer := slices.Clone(r.Newer)
-	slices.SortFunc(newer, func(a, b Meeting) int {
-		return cmp.Or(bytes.Compare(a.Client[:], b.Client[:]), cmp.Compare(a.On, b.On))
-	})
-	all := make([]Meeting, 0, len(r.Met)+len(newer))
-	add := func(m Meeting) {
-		if last := len(all) - 1; last >= 0 && all[last].Client == m.Client {
-			all[last].On = max(all[last].On, m.On)
-			return
-		}
-		all = append(all, m)
-	}
-	for _, m := range r.Met {
-		for len(newer) > 0 && bytes.Compare(newer[0].Client[:], m.Client[:]) < 0 {
-			add(newer[0])
-			newer = newer[1:]
-		}
-		add(m)
-	}
-	for _, m := range newer {
-		add(m)
-	}
-	r.Met, r.Newer = all, nil
-	return r
-}
-
 func (r Reader) refused(book rules.ReviewRules, f *Fact, b oversight.LookUpRefused) Reader {
-	at := f.Act.At
-	day := domain.DateOf(at)
 	elsewhere := !b.Client.IsZero() && b.Reason == client.NotRegistered // or the reader's own, whose handle has been cut
-	if _, ok := book.InForce(string(client.WasRefused), day); ok && (elsewhere || b.Reason == organisation.NotActive) {
-		r = r.raise(f, Review{Client: b.Client, Attempt: f.Subject, Purpose: b.Purpose, Concern: client.WasRefused})
-	}
-	if rule, ok := book.InForce(string(client.AfterRefusal), day); ok && !b.Client.IsZero() {
-		past := func(a Attempt) bool { return a.Client == b.Client || at.Sub(a.At) > rule.Within }
-		r.Refused = append(slices.DeleteFunc(slices.Clone(r.Refused), past), Attempt{b.Client, at})
+	if _, ok := book.InForce(string(client.WasRefused), domain.DateOf(f.Act.At)); ok && (elsewhere || b.Reason == organisation.NotActive) {
+		r.Open = raise(r.Open, f, Review{Client: b.Client, Attempt: f.Subject, Purpose: b.Purpose, Concern: client.WasRefused})
 	}
 	return r
 }

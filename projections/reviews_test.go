@@ -46,14 +46,30 @@ func (r *readings) refused(at time.Time, who domain.ID, reason string) *Fact {
 
 // open are the reader's items: at which position, and why.
 func (r *readings) open() (items []string) {
-	for _, i := range r.reader().Open {
+	for _, i := range r.items(rules.Review) {
 		items = append(items, fmt.Sprint(i.Position, " ", i.Concern))
 	}
 	return items
 }
 
+// items are what is to be reviewed of the reader, under the rules.
+func (r *readings) items(book rules.ReviewRules) (items []Review) {
+	doc, _ := fold(reviews(book)).Run(r.facts)[pro].(Reader)
+	items = slices.Clone(doc.Open)
+	for _, d := range fold(dealings(book)).Run(r.facts) {
+		items = append(items, d.(Dealing).Open...)
+	}
+	slices.SortStableFunc(items, func(a, b Review) int { return int(a.Position) - int(b.Position) })
+	return items
+}
+
 func (r *readings) reader() Reader {
 	doc, _ := fold(all.Reviews).Run(r.facts)[pro].(Reader)
+	return doc
+}
+
+func (r *readings) dealing(with domain.ID) Dealing {
+	doc, _ := fold(all.Dealings).Run(r.facts)[DealingKey(pro, with)].(Dealing)
 	return doc
 }
 
@@ -76,7 +92,7 @@ func TestReviewItems(t *testing.T) {
 		{Event: tried.ID, Client: bo, Attempt: tried.Subject, Position: 2, At: noon, Purpose: client.Effect, Concern: client.WasRefused},
 		{Event: asked.ID, Client: ada, Version: 1, Position: 3, At: noon, Concern: client.AskedByClient},
 	}
-	if d := cmp.Diff(want, r.reader().Open); d != "" {
+	if d := cmp.Diff(want, r.items(rules.Review)); d != "" {
 		t.Errorf("(-expected +got):\n%s", d)
 	}
 }
@@ -151,18 +167,15 @@ func TestAfterRefusal(t *testing.T) {
 	r.look(noon.Add(24*time.Hour), ada, client.Effect)
 	r.look(noon.Add(24*time.Hour+time.Nanosecond), ada, client.Effect)
 	r.expect(t, "at the same", "4 after-refusal")
-	// Of each client the last refusal is remembered, for a day.
+	// Of each client the last refusal counts.
 	for i := range 50 {
 		r.refused(noon.Add(30*time.Hour+time.Duration(i)*time.Minute), []domain.ID{ada, bo}[i%2], client.NotShared)
 	}
-	if got := r.reader().Refused; len(got) != 2 {
-		t.Errorf("remembered: %v", got)
-	}
 	r.refused(noon.Add(100*time.Hour), domain.ID{}, client.NotRegistered) // nobody known
 	r.refused(noon.Add(100*time.Hour), bo, client.NotShared)
-	if got := r.reader().Refused; len(got) != 1 || got[0].Client != bo {
-		t.Errorf("a day later: %v", got)
-	}
+	r.look(noon.Add(101*time.Hour), ada, client.Effect)
+	r.look(noon.Add(101*time.Hour), bo, client.Effect)
+	r.expect(t, "days later", "4 after-refusal", fmt.Sprint(len(r.facts), " after-refusal"))
 }
 
 // A look-up between appointments, more than 26 weeks after the reader's own last one before an appointment.
@@ -190,12 +203,9 @@ func TestLongAfterTheLastAppointment(t *testing.T) {
 		}
 	}
 	for id := range 40 {
-		if last, met := r.reader().last(domain.ID{byte(id * 37), 15: 1}); !met || last != domain.DateOf(day(186)) {
+		if last := r.dealing(domain.ID{byte(id * 37), 15: 1}).Met; last != domain.DateOf(day(186)) {
 			t.Errorf("the appointment with %d was on %v", id, last)
 		}
-	}
-	if got := r.reader().Met; len(got) != 41 || len(r.reader().Newer) != 83-(mostNewer+1) || !slices.IsSortedFunc(got, func(a, b Meeting) int { return slices.Compare(a.Client[:], b.Client[:]) }) {
-		t.Errorf("%d clients remembered, or not in order", len(got))
 	}
 }
 
@@ -228,8 +238,8 @@ func TestReviewed(t *testing.T) {
 	r.look(night, bo, client.Effect)
 	r.add(eventschema.ClientStream, ada, domaintest.AsClient(noon), noon, "r", client.LookUpQuestioned{LookUp: 1, By: pro})
 	r.expect(t, "all", "1 refused", "2 outside-hours", "2 after-refusal", "3 outside-hours", "4 asked-by-client")
-	if g := all.Reviews.Group(r.reader()); g != us {
-		t.Errorf("in the list of %s", g)
+	if g, h := all.Reviews.Group(r.reader()), all.Dealings.Group(r.dealing(bo)); g != us || h != us {
+		t.Errorf("in the lists of %s and %s", g, h)
 	}
 	boss := domaintest.AsSuperuser(noon)
 	review := func(who domain.ID, version uint64) {
@@ -243,8 +253,8 @@ func TestReviewed(t *testing.T) {
 	r.expect(t, "the attempt", "3 outside-hours")
 	review(bo, 1)
 	r.expect(t, "all")
-	if g := all.Reviews.Group(r.reader()); !g.IsZero() {
-		t.Errorf("done, and in the list of %s", g)
+	if g, h := all.Reviews.Group(r.reader()), all.Dealings.Group(r.dealing(bo)); !g.IsZero() || !h.IsZero() {
+		t.Errorf("done, and in the lists of %s and %s", g, h)
 	}
 	// Asked once more, it comes back. And who was seen in the overview alone can be asked about.
 	r.add(eventschema.ClientStream, ada, domaintest.AsClient(noon), noon, "r", client.LookUpQuestioned{LookUp: 1, By: pro})
@@ -265,9 +275,13 @@ func TestReaderIsNotChangedInPlace(t *testing.T) {
 	r.look(night, bo, client.Appointment)
 	r.look(night, domain.ID{9}, client.Appointment)
 	r.refused(night, ada, client.NotRegistered)
-	held := r.reader()
-	held.Met = append(make([]Meeting, 0, 9), held.Met...) // with room, as a list that grew may have
-	held.Newer = append(make([]Meeting, 0, 9), held.Newer...)
+	type documents struct {
+		Reader  Reader
+		Dealing Dealing
+	}
+	held := documents{r.reader(), r.dealing(ada)}
+	held.Reader.Open = append(make([]Review, 0, 9), held.Reader.Open...) // with room, as a list that grew may have
+	held.Dealing.Open = append(make([]Review, 0, 9), held.Dealing.Open...)
 	was, err := eventschema.Marshal(held)
 	if err != nil {
 		t.Fatal(err)
@@ -277,7 +291,10 @@ func TestReaderIsNotChangedInPlace(t *testing.T) {
 		r.look(noon.Add(24*time.Hour), ada, client.Appointment), r.look(noon, domain.ID{1}, client.Appointment),
 		r.look(noon.Add(time.Hour), ada, client.Effect), r.refused(noon, ada, client.NotRegistered), r.refused(noon.Add(48*time.Hour), bo, client.NotShared),
 	} {
-		all.Reviews.Apply(held, f)
+		all.Reviews.Apply(held.Reader, f)
+		if id, ok := all.Dealings.Key(f); ok && id == DealingKey(pro, ada) {
+			all.Dealings.Apply(held.Dealing, f)
+		}
 		if is, _ := eventschema.Marshal(held); !slices.Equal(was, is) {
 			t.Errorf("after %T the document that was held is another", f.Body)
 		}
@@ -290,13 +307,24 @@ func TestReviewRulesAreDated(t *testing.T) {
 	r := new(readings)
 	r.look(noon, ada, client.Effect)
 	r.look(noon.Add(24*time.Hour), ada, client.Effect)
-	doc, _ := fold(reviews(book)).Run(r.facts)[pro].(Reader)
-	if len(doc.Open) != 1 || doc.Open[0].Position != 2 {
-		t.Errorf("%+v", doc.Open)
+	if items := r.items(book); len(items) != 1 || items[0].Position != 2 {
+		t.Errorf("%+v", items)
 	}
-	if doc, _ := fold(reviews(nil)).Run(r.facts)[pro].(Reader); len(doc.Open) != 0 {
-		t.Errorf("without rules: %+v", doc.Open)
+	if items := r.items(nil); len(items) != 0 {
+		t.Errorf("without rules: %+v", items)
 	}
+}
+
+// putAway writes a document down and reads it back.
+func putAway[V any](t *rapid.T, doc V) (back V) {
+	b, err := eventschema.Marshal(doc)
+	if err == nil {
+		err = eventschema.Unmarshal(b, &back)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return back
 }
 
 // Whatever a reader does, what is remembered is bounded, what is raised stands in the ledger's order, and a document that was
@@ -307,6 +335,7 @@ func TestReadersMemory(t *testing.T) {
 		at := noon
 		people := []domain.ID{ada, bo, {3}, {4}}
 		var doc Reader
+		with := map[domain.ID]Dealing{}
 		for range rapid.IntRange(1, 80).Draw(t, "acts") {
 			at = at.Add(time.Duration(rapid.IntRange(-1, 100).Draw(t, "minutes")) * time.Minute / 2)
 			who := rapid.SampledFrom(people).Draw(t, "who")
@@ -324,24 +353,35 @@ func TestReadersMemory(t *testing.T) {
 				f = r.look(at, who, rapid.SampledFrom([]client.Purpose{client.Appointment, client.Effect, client.Overview}).Draw(t, "purpose"))
 			}
 			if rapid.Bool().Draw(t, "put away") {
-				b, err := eventschema.Marshal(doc)
-				if err == nil {
-					err = eventschema.Unmarshal(b, &doc)
-				}
-				if err != nil {
-					t.Fatal(err)
+				doc = putAway(t, doc)
+				for id, d := range with {
+					with[id] = putAway(t, d)
 				}
 			}
 			doc = all.Reviews.Apply(doc, f)
-			if len(doc.Lately) > 31 || len(doc.Refused) > len(people) || len(doc.Met) > len(people) || len(doc.Newer) > mostNewer {
-				t.Fatalf("remembers %d look-ups, %d refusals, %d appointments", len(doc.Lately), len(doc.Refused), len(doc.Met))
+			if id, ok := all.Dealings.Key(f); ok {
+				with[id] = all.Dealings.Apply(with[id], f)
 			}
-			if !slices.IsSortedFunc(doc.Open, func(a, b Review) int { return int(a.Position) - int(b.Position) }) {
+			if len(doc.Lately) > 31 || len(with) > len(people) {
+				t.Fatalf("remembers %d look-ups, and %d clients", len(doc.Lately), len(with))
+			}
+			inOrder := func(a, b Review) int { return int(a.Position) - int(b.Position) }
+			for _, d := range with {
+				if !slices.IsSortedFunc(d.Open, inOrder) {
+					t.Fatal("out of order")
+				}
+			}
+			if !slices.IsSortedFunc(doc.Open, inOrder) {
 				t.Fatal("out of order")
 			}
 		}
 		if whole := r.reader(); !reflect.DeepEqual(whole, doc) {
 			t.Fatalf("(-at once +put away between):\n%s", cmp.Diff(whole, doc))
+		}
+		for id, d := range fold(all.Dealings).Run(r.facts) {
+			if !reflect.DeepEqual(d, with[id]) {
+				t.Fatalf("(-at once +put away between):\n%s", cmp.Diff(d, with[id]))
+			}
 		}
 	})
 }
@@ -401,7 +441,8 @@ func TestDocumentsGoWithTheirKey(t *testing.T) {
 			t.Errorf("%s: %q", what, got)
 		}
 	}
-	expect("before", "accounts of the professional", "contributions of the client", "idle of the client", "invitations of the professional", "registrations of the client")
+	expect("before", "accounts of the professional", "contributions of the client", "idle of the client", "invitations of the professional",
+		"labels of the client", "registrations of the client")
 	l.client(client.Event{Act: domaintest.AsClient(noon), Effective: noon, Body: client.Erased{Organisation: us}})
 	expect("the client is erased", "accounts of the professional", "invitations of the professional")
 	c, _ := fold(all.Caseload).Run(l.facts)[domaintest.ClientID].(Case)

@@ -32,8 +32,9 @@
 // Of a client, of one who reads and of an organisation there is a view that says where their rows stand, and a row is read there. Of a
 // period there is a view of the instants of trail events in blocks (projections.Times): the ledger is read where the blocks overlap the
 // period. Instants grow within a stream only, so that neither a search by halves nor a margin around a guess would find every row; the
-// blocks know their own earliest and latest. Whoever asks for no client, reader, organisation or period reads the whole ledger, and
-// for names whoever seeks one reads through the organisations.
+// blocks know their own earliest and latest. A client is found by label in a view that lists labels, organisation by organisation. Whoever
+// asks for no client, reader, organisation or period reads the whole ledger, and for names whoever seeks one reads through the
+// organisations.
 //
 // # As it was, and as it was known
 //
@@ -65,7 +66,7 @@ type Records interface {
 
 // Trails are the documents of the view access, by client, of the view audit, by who reads, or of the view organisations.
 type Trails interface {
-	Get(ctx context.Context, id domain.ID) (projections.Trail, bool, error)
+	Among(ctx context.Context, ids []domain.ID) (map[domain.ID]projections.Trail, error)
 }
 
 // Times are the document of the view times, of everybody.
@@ -73,9 +74,14 @@ type Times interface {
 	Get(ctx context.Context, id domain.ID) (projections.Times, bool, error)
 }
 
-// Cases are the documents of the view caseload, by client.
-type Cases interface {
-	Each(ctx context.Context, do func(domain.ID, projections.Case) error) error
+// Holders are the documents of the view labels, by organisation and label (projections.LabelKey).
+type Holders interface {
+	List(ctx context.Context, key domain.ID) (map[domain.ID]domain.ID, error)
+}
+
+// Offices are the documents of the view offices, by organisation.
+type Offices interface {
+	Each(ctx context.Context, do func(domain.ID, projections.Office) error) error
 }
 
 // An Auditor asks on behalf of one person. All fields are needed.
@@ -85,14 +91,15 @@ type Auditor struct {
 	Audit         Trails
 	Organisations Trails
 	Times         Times
-	Cases         Cases
+	Holders       Holders
+	Offices       Offices
 	Rules         rules.Books
 
 	// Open opens what is sealed under the owner's key: names of organisations and people, and sign-ins. Its error matches
 	// eventschema.ErrGone where the key was destroyed.
 	Open func(ctx context.Context, o eventschema.Owner, ciphertext, associated []byte) ([]byte, error)
-	// Label is the label that the organisation knows a client by; its error matches eventschema.ErrGone where there is none.
-	Label func(ctx context.Context, client domain.ID) (string, error)
+	// Labels are the labels that organisations know clients by; who has none is left out.
+	Labels func(ctx context.Context, clients []domain.ID) (map[domain.ID]string, error)
 	// StateAt is a client's state at an instant, as far as it was recorded by the instant known.
 	StateAt func(ctx context.Context, client domain.ID, at, known time.Time) (client.State, error)
 	// Reached returns when the views show everything up to the position.

@@ -79,8 +79,8 @@ func TestOneCapability(t *testing.T) {
 			t.Errorf("%s is a %s: what can be done with it?", f.Name, f.Type)
 		}
 	}
-	want := []string{"Records.After", "Records.Head", "Records.Stream", "Access.Get", "Audit.Get", "Organisations.Get", "Times.Get", "Cases.Each",
-		"Open", "Label", "StateAt", "Reached", "Now", "Record"}
+	want := []string{"Records.After", "Records.Head", "Records.Stream", "Access.Among", "Audit.Among", "Organisations.Among", "Times.Get",
+		"Holders.List", "Offices.Each", "Open", "Labels", "StateAt", "Reached", "Now", "Record"}
 	if d := cmp.Diff(want, can); d != "" {
 		t.Error(d)
 	}
@@ -191,11 +191,11 @@ func (h *hall) look(by ledger.Caller, id domain.ID) {
 func (h *hall) ask(by ledger.Caller) *audit.Auditor {
 	return &audit.Auditor{
 		Records: h.store, Access: h.Keeper.Access, Audit: h.Keeper.Audit, Organisations: h.Keeper.Organisations, Times: h.Keeper.Times,
-		Cases: h.Keeper.Caseload, Rules: rules.All,
+		Holders: h.Keeper.Labels, Offices: h.Keeper.Offices, Rules: rules.All,
 		Open: func(ctx context.Context, o eventschema.Owner, ciphertext, associated []byte) ([]byte, error) {
 			return h.Ledger.Sealing(ctx).Open(o, ciphertext, associated)
 		},
-		Label: h.Door.Label, StateAt: h.Door.StateAt, Now: h.Ledger.Now,
+		Labels: h.Door.Labels, StateAt: h.Door.StateAt, Now: h.Ledger.Now,
 		Reached: func(ctx context.Context, _ uint64) error { return h.Keeper.CatchUp(ctx) },
 		Actor:   by.Actor, Session: by.Session,
 		Record: func(ctx context.Context, q oversight.Queried) (uint64, error) {
@@ -271,9 +271,9 @@ type watchedTrails struct {
 	of audit.Trails
 }
 
-func (w watchedTrails) Get(ctx context.Context, id domain.ID) (projections.Trail, bool, error) {
+func (w watchedTrails) Among(ctx context.Context, ids []domain.ID) (map[domain.ID]projections.Trail, error) {
 	w.touch("a trail")
-	return w.of.Get(ctx, id)
+	return w.of.Among(ctx, ids)
 }
 
 type watchedTimes struct {
@@ -286,28 +286,39 @@ func (w watchedTimes) Get(ctx context.Context, id domain.ID) (projections.Times,
 	return w.of.Get(ctx, id)
 }
 
-type watchedCases struct {
+type watchedHolders struct {
 	*watch
-	of audit.Cases
+	of audit.Holders
 }
 
-func (w watchedCases) Each(ctx context.Context, do func(domain.ID, projections.Case) error) error {
-	w.touch("the cases")
+func (w watchedHolders) List(ctx context.Context, key domain.ID) (map[domain.ID]domain.ID, error) {
+	w.touch("who has a label")
+	return w.of.List(ctx, key)
+}
+
+type watchedOffices struct {
+	*watch
+	of audit.Offices
+}
+
+func (w watchedOffices) Each(ctx context.Context, do func(domain.ID, projections.Office) error) error {
+	w.touch("the organisations")
 	return w.of.Each(ctx, do)
 }
 
 func (w *watch) over(a *audit.Auditor) {
-	open, label, stateAt, record := a.Open, a.Label, a.StateAt, a.Record
+	open, labels, stateAt, record := a.Open, a.Labels, a.StateAt, a.Record
 	w.Records = a.Records
-	a.Records, a.Access, a.Audit, a.Cases = w, watchedTrails{w, a.Access}, watchedTrails{w, a.Audit}, watchedCases{w, a.Cases}
+	a.Records, a.Access, a.Audit = w, watchedTrails{w, a.Access}, watchedTrails{w, a.Audit}
+	a.Holders, a.Offices = watchedHolders{w, a.Holders}, watchedOffices{w, a.Offices}
 	a.Organisations, a.Times = watchedTrails{w, a.Organisations}, watchedTimes{w, a.Times}
 	a.Open = func(ctx context.Context, o eventschema.Owner, c, s []byte) ([]byte, error) {
 		w.touch("a key")
 		return open(ctx, o, c, s)
 	}
-	a.Label = func(ctx context.Context, id domain.ID) (string, error) {
+	a.Labels = func(ctx context.Context, ids []domain.ID) (map[domain.ID]string, error) {
 		w.touch("a label")
-		return label(ctx, id)
+		return labels(ctx, ids)
 	}
 	a.StateAt = func(ctx context.Context, id domain.ID, at, known time.Time) (client.State, error) {
 		w.touch("a state")
@@ -1003,5 +1014,24 @@ func TestFeed(t *testing.T) {
 		if _, err := c.a.ContinueFeed(ctx, c.opened, c.after); domain.Refused(err) != c.refused {
 			t.Errorf("a feed, %s: %v", name, err)
 		}
+	}
+}
+
+// However many rows a page has, the labels in them are asked for together.
+func TestLabelsAreAskedForTogether(t *testing.T) {
+	h := lived(t)
+	a := h.ask(h.auditor)
+	labels, asked := a.Labels, 0
+	a.Labels = func(ctx context.Context, ids []domain.ID) (map[domain.ID]string, error) {
+		asked++
+		return labels(ctx, ids)
+	}
+	seen, err := a.WhoSaw(t.Context(), "r", audit.Query{}, audit.Page{})
+	if err != nil || len(seen.Rows) != 5 || seen.Rows[4].Label != label || asked != 1 {
+		t.Errorf("%d rows, labels asked for %d times, %v", len(seen.Rows), asked, err)
+	}
+	tried, err := a.Refused(t.Context(), "r", time.Time{}, time.Time{}, audit.Page{})
+	if err != nil || len(tried.Rows) != 4 || asked != 2 {
+		t.Errorf("%d attempts, labels asked for %d times, %v", len(tried.Rows), asked, err)
 	}
 }

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,20 +30,24 @@ func (a *Auditor) FindClient(ctx context.Context, reason, ref string, org domain
 		return domain.ID{}, err
 	}
 	var found []domain.ID
-	names := a.names(ctx)
-	err = a.Cases.Each(ctx, func(id domain.ID, c projections.Case) error {
-		if !org.IsZero() && c.State.Organisation != org {
-			return nil
-		}
-		label, err := names.label(id)
-		if label != "" && strings.EqualFold(label, ref) {
-			found = append(found, id)
-		}
+	of := func(org domain.ID) error {
+		holders, err := a.Holders.List(ctx, projections.LabelKey(org, strings.ToUpper(ref)))
+		found = slices.AppendSeq(found, maps.Keys(holders))
 		return err
-	})
+	}
+	if org.IsZero() {
+		err = a.Offices.Each(ctx, func(id domain.ID, _ projections.Office) error { return of(id) })
+	} else {
+		err = of(org)
+	}
 	if err != nil {
 		return domain.ID{}, err
 	}
+	labels, err := a.Labels(ctx, found)
+	if err != nil {
+		return domain.ID{}, err
+	}
+	found = slices.DeleteFunc(found, func(id domain.ID) bool { return labels[id] == "" }) // whose key is gone
 	return only("client with that label", "name the organisation, or give the id", found)
 }
 

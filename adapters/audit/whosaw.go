@@ -99,17 +99,22 @@ func (a *Auditor) WhoSaw(ctx context.Context, reason string, q Query, p Page) (S
 	if err := a.Reached(ctx, seen.Upto); err != nil {
 		return Sightings{}, err
 	}
-	names := a.names(ctx)
+	var offices []domain.ID // that those of the rows acted for
 	seen.Next, err = p.walk(a.places(ctx, q, p.After, seen.Upto), func(f *eventschema.Fact, keep bool) (bool, error) {
 		row, ok := q.row(f)
-		if !ok || !keep {
-			return ok, nil
+		if ok && keep {
+			seen.Rows, offices = append(seen.Rows, row), append(offices, f.Act.Organisation)
 		}
-		err := names.fill(&row, f.Act.Organisation)
-		seen.Rows = append(seen.Rows, row)
-		return true, err
+		return ok, nil
 	})
 	if err != nil {
+		return Sightings{}, err
+	}
+	rows := make([]*Sighting, len(seen.Rows))
+	for i := range rows {
+		rows[i] = &seen.Rows[i]
+	}
+	if err := a.names(ctx).fillAll(rows, offices); err != nil {
 		return Sightings{}, err
 	}
 	return seen, nil
@@ -154,19 +159,20 @@ func (a *Auditor) Replay(ctx context.Context, reason string, q Query, each func(
 func (a *Auditor) places(ctx context.Context, q Query, after, end uint64) iter.Seq2[eventschema.Record, error] {
 	var all []uint64
 	var failed error
-	add := func(of Trails, id domain.ID) {
-		t, _, err := of.Get(ctx, id)
-		failed = errors.Join(failed, err)
-		for p := range t.Positions() {
-			if p > after && p <= end {
-				all = append(all, p)
+	add := func(of Trails, ids ...domain.ID) {
+		trails, err := of.Among(ctx, ids)
+		failed = err
+		for _, t := range trails {
+			for p := range t.Positions() {
+				if p > after && p <= end {
+					all = append(all, p)
+				}
 			}
 		}
 	}
 	switch {
 	case !q.Client.IsZero():
-		add(a.Access, q.Client)
-		add(a.Access, projections.Everybody)
+		add(a.Access, q.Client, projections.Everybody)
 		slices.Sort(all)
 	case !q.Professional.IsZero():
 		add(a.Audit, q.Professional)
@@ -184,6 +190,9 @@ func (a *Auditor) places(ctx context.Context, q Query, after, end uint64) iter.S
 
 // during gives the positions that stand where trail events of a period do.
 func (a *Auditor) during(ctx context.Context, positions []uint64, from, to time.Time) (in []uint64, err error) {
+	if from.IsZero() && to.IsZero() {
+		return positions, nil
+	}
 	times, _, err := a.Times.Get(ctx, projections.Everybody)
 	for first, final := range times.Within(from, to) {
 		i, _ := slices.BinarySearch(positions, first)
@@ -263,17 +272,22 @@ func (a *Auditor) Refused(ctx context.Context, reason string, from, to time.Time
 	if err := a.Reached(ctx, tried.Upto); err != nil {
 		return Attempts{}, err
 	}
-	names := a.names(ctx)
+	var offices []domain.ID
 	tried.Next, err = p.walk(a.stretches(ctx, p.After, tried.Upto, from, to), func(f *eventschema.Fact, keep bool) (bool, error) {
 		row, ok := attempt(f)
-		if !ok || !within(f, from, to) || !keep {
-			return ok && within(f, from, to), nil
+		if ok = ok && within(f, from, to); ok && keep {
+			tried.Rows, offices = append(tried.Rows, row), append(offices, f.Act.Organisation)
 		}
-		err := names.fill(&row.Sighting, f.Act.Organisation)
-		tried.Rows = append(tried.Rows, row)
-		return true, err
+		return ok, nil
 	})
 	if err != nil {
+		return Attempts{}, err
+	}
+	rows := make([]*Sighting, len(tried.Rows))
+	for i := range rows {
+		rows[i] = &tried.Rows[i].Sighting
+	}
+	if err := a.names(ctx).fillAll(rows, offices); err != nil {
 		return Attempts{}, err
 	}
 	return tried, nil
@@ -362,6 +376,25 @@ func (n names) fill(row *Sighting, org domain.ID) (err error) {
 	return nil
 }
 
+// fillAll fills rows of people who acted for offices, row by row. The clients' labels are asked for together.
+func (n names) fillAll(rows []*Sighting, offices []domain.ID) error {
+	clients := make([]domain.ID, 0, len(rows))
+	for _, row := range rows {
+		if !row.Client.IsZero() {
+			clients = append(clients, row.Client)
+		}
+	}
+	if err := n.fetch(clients); err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if err := n.fill(row, offices[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // byCode is how clients log in.
 const byCode = "code"
 
@@ -385,19 +418,26 @@ func (n names) account(id domain.ID) (*account, error) {
 
 // label is a client's label; nothing where its key is gone.
 func (n names) label(id domain.ID) (string, error) {
-	label, ok := n.labels[id]
-	if ok {
+	if label, ok := n.labels[id]; ok {
 		return label, nil
 	}
-	label, err := n.Label(n.ctx, id)
-	if err != nil && !errors.Is(err, eventschema.ErrGone) {
-		return "", err
+	err := n.fetch([]domain.ID{id})
+	return n.labels[id], err
+}
+
+// fetch gets the labels of clients.
+func (n names) fetch(clients []domain.ID) error {
+	labels, err := n.Labels(n.ctx, clients)
+	if err != nil {
+		return err
 	}
-	if len(n.labels) == remembered {
+	if len(n.labels)+len(clients) > remembered {
 		clear(n.labels)
 	}
-	n.labels[id] = label
-	return label, nil
+	for _, id := range clients {
+		n.labels[id] = labels[id]
+	}
+	return nil
 }
 
 func (n names) members(id domain.ID) (*members, error) {

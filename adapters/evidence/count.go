@@ -38,21 +38,22 @@ type count struct {
 	clients  map[domain.ID]subject
 	attempts map[domain.ID]bool // refused attempts that concern the organisation, by stream: whether by its own people
 	readers  map[domain.ID]projections.Reader
+	dealings map[domain.ID]projections.Dealing
 
 	erasures    map[domain.ID]erasure // of the period, not swept yet
 	corrections map[domain.ID]correction
 	accesses    map[domain.ID]access
 
-	reviews projections.View[projections.Reader]
+	views projections.Views
 }
 
 func newCount(ask Ask) *count {
 	c := &count{
 		ask: ask, figures: map[string]*Figure{}, parts: map[string]map[string]*Part{},
 		standing: map[domain.ID]uint64{}, left: map[domain.ID]time.Time{}, people: map[domain.ID]person{}, clients: map[domain.ID]subject{},
-		attempts: map[domain.ID]bool{}, readers: map[domain.ID]projections.Reader{},
+		attempts: map[domain.ID]bool{}, readers: map[domain.ID]projections.Reader{}, dealings: map[domain.ID]projections.Dealing{},
 		erasures: map[domain.ID]erasure{}, corrections: map[domain.ID]correction{}, accesses: map[domain.ID]access{},
-		reviews: projections.All(ask.Rules).Reviews,
+		views: projections.All(ask.Rules),
 	}
 	for _, d := range definitions {
 		f := d.Figure
@@ -168,10 +169,17 @@ func (c *count) fact(f *eventschema.Fact) {
 	case eventschema.AccessStream:
 		c.accessFact(f, within)
 	}
-	if id, ok := c.reviews.Key(f); ok && before {
-		if r, known := c.readers[id]; known || f.Act.Organisation == c.ask.Organisation {
-			c.readers[id] = c.reviews.Apply(r, f)
-		}
+	if before {
+		fold(c.readers, c.views.Reviews, f, f.Act.Organisation == c.ask.Organisation)
+		fold(c.dealings, c.views.Dealings, f, f.Act.Organisation == c.ask.Organisation)
+	}
+}
+
+// fold folds an event into a view's document, if there is one or the event may begin one.
+func fold[V any](docs map[domain.ID]V, v projections.View[V], f *eventschema.Fact, begins bool) {
+	id, ok := v.Key(f)
+	if doc, known := docs[id]; ok && (known || begins) {
+		docs[id] = v.Apply(doc, f)
 	}
 }
 
@@ -251,6 +259,11 @@ func (c *count) atEnd(end time.Time) {
 	for _, r := range c.readers {
 		if r.Organisation == c.ask.Organisation {
 			open = append(open, r.Open...)
+		}
+	}
+	for _, d := range c.dealings {
+		if d.Organisation == c.ask.Organisation {
+			open = append(open, d.Open...)
 		}
 	}
 	slices.SortFunc(open, func(a, b projections.Review) int { return cmp.Compare(a.Position, b.Position) })

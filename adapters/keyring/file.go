@@ -71,6 +71,9 @@ func (f *FileRing) Sealer(ctx context.Context, owner Owner) (Sealer, error) {
 	return f.table.sealer(owner)
 }
 
+// Fetch is Keyring.Fetch: all keys are in memory.
+func (f *FileRing) Fetch(ctx context.Context, _ []Owner) error { return ctx.Err() }
+
 // Destroy is Keyring.Destroy. Even for a key known to be gone it waits its turn: an earlier call may still be wiping.
 func (f *FileRing) Destroy(ctx context.Context, owner Owner) error {
 	o, err := begin(ctx, owner)

@@ -149,6 +149,10 @@ type Keyring interface {
 	// each piece of work rather than keep one: in another process than Destroy's, it may take a moment to notice.
 	Sealer(ctx context.Context, owner Owner) (Sealer, error)
 
+	// Fetch has the keys of owners near, so that their Sealers cost no turn to and fro each: one does for all. It says nothing of
+	// any owner; whoever has no key, or is none, is passed over. Where keys are near anyway it does nothing.
+	Fetch(ctx context.Context, owners []Owner) error
+
 	// Destroy ends the owner's key and returns when that is durable and the stored key is overwritten. From then on
 	// everything about the owner answers ErrDestroyed. To destroy again is no error. An owner who has no key is marked
 	// all the same, and never gets one: erasures re-applied to an older copy must hold for keys it does not know.

@@ -60,6 +60,9 @@ func (m *MemoryRing) Sealer(ctx context.Context, owner Owner) (Sealer, error) {
 	return m.table.sealer(owner)
 }
 
+// Fetch is Keyring.Fetch: all keys are in memory.
+func (m *MemoryRing) Fetch(ctx context.Context, _ []Owner) error { return ctx.Err() }
+
 // Destroy is Keyring.Destroy.
 func (m *MemoryRing) Destroy(ctx context.Context, owner Owner) error {
 	o, err := begin(ctx, owner)

@@ -77,6 +77,18 @@ func (l *Ledger) NewID() (domain.ID, error) {
 // equal the one that was kept up.
 func (l *Ledger) Now() time.Time { return l.Clock().UTC().Truncate(time.Microsecond) }
 
+// Fetch has the keys of owners near, by one question to where they lie, before each of them is used. It changes no answer.
+func (l *Ledger) Fetch(ctx context.Context, of []eventschema.Owner) error {
+	if len(of) == 0 {
+		return nil
+	}
+	owners := make([]keyring.Owner, len(of))
+	for i, o := range of {
+		owners[i] = keyring.Owner{Kind: keyring.Kind(o.Kind), ID: o.ID}
+	}
+	return l.Keys.Fetch(ctx, owners)
+}
+
 // Sealing gives the ledger's keys as the catalogue uses them.
 func (l *Ledger) Sealing(ctx context.Context) eventschema.Keys { return sealing{ctx, l.Keys} }
 

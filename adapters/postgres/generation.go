@@ -156,13 +156,20 @@ func (g *generation) Commit(ctx context.Context, to views.Progress, rows []views
 			AND NOT (state = 'retired' AND EXISTS (SELECT FROM generation o WHERE o.state = 'live' AND o.shape = g.shape))`,
 			g.number, position(g.at.Cursor), position(to.Cursor), to.Leaf[:]).
 			Exec(func(done pgconn.CommandTag) error { moved = done.RowsAffected() == 1; return nil })
-		g.queue(&b, rows)
-		b.Queue("SELECT pg_notify($1, '')", g.views.channel())
-		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-			return err
-		}
-		if !moved {
-			return views.ErrAgain
+		for last := false; !last; {
+			n := together(rows)
+			g.queue(&b, rows[:n])
+			rows = rows[n:]
+			if last = len(rows) == 0; last {
+				b.Queue("SELECT pg_notify($1, '')", g.views.channel())
+			}
+			if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+				return err
+			}
+			if !moved {
+				return views.ErrAgain
+			}
+			b = pgx.Batch{}
 		}
 		return nil
 	})
@@ -174,6 +181,17 @@ func (g *generation) Commit(ctx context.Context, to views.Progress, rows []views
 	}
 	g.at = to
 	return nil
+}
+
+// sentTogether is how many bytes of documents are sent at a time, which are in memory some three times meanwhile.
+const sentTogether = 4 << 20
+
+// together is how many of the first rows are sent at a time.
+func together(rows []views.Stored) (n int) {
+	for size := 0; n < len(rows) && size < sentTogether; n++ {
+		size += len(rows[n].Body)
+	}
+	return n
 }
 
 // queue writes rows.

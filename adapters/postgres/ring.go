@@ -291,15 +291,72 @@ func (r *Ring) cipher(ctx context.Context, owner keyring.Owner) (tink.AEAD, erro
 	case gone:
 		return nil, keyring.ErrDestroyed
 	}
-	key, err := r.key(epoch)
-	if err != nil {
-		return nil, err
-	}
-	c, err := key.Open(owner, wrapped)
+	c, err := r.unwrap(owner, epoch, wrapped)
 	if err != nil {
 		return nil, err
 	}
 	return r.known(owner, c)
+}
+
+// Fetch is keyring.Keyring.Fetch. It fetches as many as are kept ready.
+func (r *Ring) Fetch(ctx context.Context, owners []keyring.Owner) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := r.fresh(ctx); err != nil {
+		return err
+	}
+	var kinds []string
+	var ids [][16]byte
+	asked := map[keyring.Owner]bool{}
+	for _, owner := range owners {
+		if len(ids) == r.opts.Ready {
+			break
+		}
+		if c, err := r.known(owner, nil); c == nil && err == nil && !asked[owner] {
+			asked[owner] = true
+			kinds, ids = append(kinds, string(owner.Kind)), append(ids, owner.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := r.pool.Query(ctx, `SELECT k.* FROM unnest($1::text[], $2::uuid[]) w (kind, id), LATERAL (
+		SELECT kind, id, epoch, wrapped FROM key WHERE kind = w.kind COLLATE "C" AND id = w.id AND gone IS NULL OFFSET 0) k`, kinds, ids)
+	if err != nil {
+		return r.failure(plain(ctx, err))
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[foundKey])
+	if err != nil {
+		return r.failure(plain(ctx, err))
+	}
+	for _, f := range found {
+		owner := keyring.Owner{Kind: keyring.Kind(f.Kind), ID: domain.ID(f.ID)}
+		c, err := r.unwrap(owner, f.Epoch, f.Wrapped)
+		if err == nil {
+			_, err = r.known(owner, c)
+		}
+		if err != nil && !errors.Is(err, keyring.ErrDestroyed) {
+			return err
+		}
+	}
+	return nil
+}
+
+type foundKey struct {
+	Kind    string
+	ID      [16]byte
+	Epoch   uint32
+	Wrapped []byte
+}
+
+// unwrap gives the cipher of a key that was wrapped under an epoch's.
+func (r *Ring) unwrap(owner keyring.Owner, epoch uint32, wrapped []byte) (tink.AEAD, error) {
+	key, err := r.key(epoch)
+	if err != nil {
+		return nil, err
+	}
+	return key.Open(owner, wrapped)
 }
 
 // known gives what is known of an owner's cipher: nothing, the cipher, or why there is none. One that was found just now is kept,

@@ -111,6 +111,24 @@ func mustOpenSealed(t *testing.T, k keyring.Keyring, n int, sealed []byte) {
 	}
 }
 
+// Keys that were fetched cost no query each: they open when the table is not there any more.
+func TestFetchedKeysAreNear(t *testing.T) {
+	c := newCellar(t)
+	made := c.open(t, postgres.RingOptions{})
+	create(t, made, 1, 2, 3, 4)
+	r := c.open(t, postgres.RingOptions{Fresh: time.Hour, Ready: 3})
+	if err := r.Fetch(t.Context(), []keyring.Owner{owner(1), owner(1), owner(2), owner(3), owner(4)}); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, c.dsn, "ALTER TABLE samtykke.key RENAME TO elsewhere")
+	for n := range 3 {
+		seal(t, r, n+1)
+	}
+	if _, err := r.Sealer(t.Context(), owner(4)); err == nil {
+		t.Error("a key beyond those kept ready was near: this test sees nothing")
+	}
+}
+
 // Two processes share their keys; what one destroys the other uses no longer than Fresh, measured by its own clock.
 func TestTwoRings(t *testing.T) {
 	c := newCellar(t)

@@ -217,6 +217,9 @@ func pageOf(ctx context.Context, from querier, generation int64, s views.Select,
 	if !s.Group.IsZero() {
 		and("grouped = $%d", uuidOf(s.Group))
 	}
+	if s.Listed {
+		and("grouped IS NOT NULL")
+	}
 	if s.Due != nil {
 		and("due = ANY($%d)", uuids(s.Due))
 	}

@@ -357,7 +357,6 @@ func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
 	}
 	now := d.Ledger.Now()
 	today := domain.DateOf(now)
-	keys := d.Ledger.Sealing(ctx)
 	cases, err := d.Keeper.Caseload.List(ctx, by.Organisation)
 	if err != nil {
 		return nil, err
@@ -366,18 +365,14 @@ func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]Row, 0, len(cases))
-	for id, c := range cases {
-		if idle[id] {
-			continue // deactivated by now, whether or not it has been written down
-		}
-		label, err := openLabel(c, keys)
-		if errors.Is(err, eventschema.ErrGone) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	maps.DeleteFunc(cases, func(id domain.ID, _ projections.Case) bool { return idle[id] }) // deactivated by now, written down or not
+	labels, err := d.labels(ctx, cases)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]Row, 0, len(labels))
+	for id, label := range labels {
+		c := cases[id]
 		row := Row{Handle: c.State.Handle, Label: label}
 		if s := c.State.At(d.Books, now); s.Status == client.Shared && !s.Restricted {
 			row.Until, row.Asked = s.Terms.LapseOn, s.Asked
@@ -411,23 +406,9 @@ func openLabel(c projections.Case, keys eventschema.Keys) (string, error) {
 	return l.Label, nil
 }
 
-// HasLabel tells whether one of the organisation's clients has the label.
+// HasLabel tells whether one of the organisation's clients has the label, or had it and is on record. It costs one look into a list.
 func (d *Door) HasLabel(ctx context.Context, organisation domain.ID, label string) (bool, error) {
-	cases, err := d.Keeper.Caseload.List(ctx, organisation)
-	if err != nil {
-		return false, err
-	}
-	keys := d.Ledger.Sealing(ctx)
-	for _, c := range cases {
-		l, err := openLabel(c, keys)
-		if err != nil && !errors.Is(err, eventschema.ErrGone) {
-			return false, err
-		}
-		if l == label {
-			return true, nil
-		}
-	}
-	return false, nil
+	return d.Keeper.Labels.Lists(ctx, projections.LabelKey(organisation, label))
 }
 
 // Label gives the label that the organisation knows a client by.
@@ -437,6 +418,41 @@ func (d *Door) Label(ctx context.Context, id domain.ID) (string, error) {
 		return "", err
 	}
 	return openLabel(c, d.Ledger.Sealing(ctx))
+}
+
+// Labels gives the labels of clients, with one question to where documents lie and one to where keys do. Who has none is left out.
+func (d *Door) Labels(ctx context.Context, ids []domain.ID) (map[domain.ID]string, error) {
+	cases, err := d.Keeper.Caseload.Among(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return d.labels(ctx, cases)
+}
+
+// labels opens the labels of cases. A client whose key is gone has none.
+func (d *Door) labels(ctx context.Context, cases map[domain.ID]projections.Case) (map[domain.ID]string, error) {
+	owners := make([]eventschema.Owner, 0, len(cases))
+	for id, c := range cases {
+		if c.Label != nil {
+			owners = append(owners, clientKey(id))
+		}
+	}
+	if err := d.Ledger.Fetch(ctx, owners); err != nil {
+		return nil, err
+	}
+	keys := d.Ledger.Sealing(ctx)
+	labels := make(map[domain.ID]string, len(owners))
+	for id, c := range cases {
+		label, err := openLabel(c, keys)
+		if errors.Is(err, eventschema.ErrGone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		labels[id] = label
+	}
+	return labels, nil
 }
 
 // atOnce is how many look-ups of one overview wait for the disk together, unless the door says otherwise.

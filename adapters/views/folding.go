@@ -2,7 +2,6 @@ package views
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -86,7 +85,7 @@ func (k *Keeper) stopped(ctx context.Context, err error) error {
 // fold gives facts to one view after the other, which keeps what a view works on near. Views of open events get them with their
 // sealed content closed.
 func (k *Keeper) fold(ctx context.Context, facts []eventschema.Fact, keys eventschema.Keys) error {
-	err := k.fetch(ctx, facts, keys, k.Reviews, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices,
+	err := k.fetch(ctx, facts, keys, k.Reviews, k.Dealings, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices,
 		k.Access, k.Audit, k.Organisations, k.Standings, k.Erasures, k.Accesses)
 	if err != nil {
 		return err
@@ -98,9 +97,12 @@ func (k *Keeper) fold(ctx context.Context, facts []eventschema.Fact, keys events
 	}
 	inTwo(len(facts),
 		func() {
-			foldInto(facts, k.Reviews, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices)
+			foldInto(facts, k.Reviews, k.Dealings, k.Caseload, k.Due, k.Times, k.Codes, k.Handles, k.Offices)
 		},
 		func() { foldInto(facts, k.Access, k.Audit, k.Organisations, k.Standings, k.Erasures, k.Accesses) })
+	if err := k.ledger.Fetch(ctx, ownersIn(facts)); err != nil {
+		return err
+	}
 	for i := range facts {
 		if f := &facts[i]; opens(f) {
 			if err := eventschema.Today.Open(f, keys); err != nil {
@@ -108,10 +110,10 @@ func (k *Keeper) fold(ctx context.Context, facts []eventschema.Fact, keys events
 			}
 		}
 	}
-	if err := k.fetch(ctx, facts, keys, k.Idle, k.Accounts, k.Invitations, k.registrations, k.contributions); err != nil {
+	if err := k.fetch(ctx, facts, keys, k.Idle, k.Accounts, k.Invitations, k.Labels, k.registrations, k.contributions); err != nil {
 		return err
 	}
-	foldInto(facts, k.Idle, k.Accounts, k.Invitations)
+	foldInto(facts, k.Idle, k.Accounts, k.Invitations, k.Labels)
 	for i := range facts {
 		f := &facts[i]
 		if f.Closed != nil {
@@ -128,9 +130,23 @@ func (k *Keeper) fold(ctx context.Context, facts []eventschema.Fact, keys events
 	return nil
 }
 
-// opens tells whether a view wants a sealed event opened: the journal's and those of accounts only.
+// opens tells whether a view wants a sealed event opened: the journal's, those of accounts, and clients' labels.
 func opens(f *eventschema.Fact) bool {
-	return f.Closed != nil && (f.Category == eventschema.JournalStream || f.Category == eventschema.StaffStream)
+	switch f.Category {
+	case eventschema.JournalStream, eventschema.StaffStream, eventschema.ClientStream:
+		return f.Closed != nil
+	}
+	return false
+}
+
+// ownersIn are whose keys open what is wanted of facts.
+func ownersIn(facts []eventschema.Fact) (owners []eventschema.Owner) {
+	for i := range facts {
+		if f := &facts[i]; opens(f) {
+			owners = append(owners, f.Owner)
+		}
+	}
+	return owners
 }
 
 // foldInto gives facts to each of the tables. Where somebody is erased, documents under that key are left out.
@@ -290,36 +306,49 @@ func decode(work <-chan *piece) {
 	}
 }
 
-// foldAll gives the facts of records to every view, seals what that opened, and moves the cursor.
-func (k *Keeper) foldAll(ctx context.Context, facts []eventschema.Fact, records []eventschema.Record, keys eventschema.Keys) (err error) {
+// foldAll gives the facts of records to every view, seals what that opened, and moves the cursor. On a shelf it may take several steps.
+func (k *Keeper) foldAll(ctx context.Context, facts []eventschema.Fact, records []eventschema.Record, keys eventschema.Keys) error {
 	k.applying.Lock()
 	defer k.applying.Unlock()
-	if k.shelf != nil {
-		defer func() {
-			if err != nil {
-				k.forget()
-			}
-		}()
-	}
 	at := k.folded()
 	facts = slices.DeleteFunc(facts, func(f eventschema.Fact) bool {
 		again := f.Position <= at // it may have left out a document, which must not come back
 		at = max(at, f.Position)
 		return again
 	})
-	if len(facts) == 0 {
-		return nil
+	for len(facts) > 0 {
+		n := len(facts)
+		if k.shelf != nil {
+			n = min(n, k.shelf.step)
+		}
+		if err := k.foldStep(ctx, facts[:n], records, keys); err != nil {
+			if k.shelf != nil {
+				k.forget()
+			}
+			return err
+		}
+		facts = facts[n:]
 	}
+	return nil
+}
+
+// foldStep folds facts that are the next, which records hold.
+func (k *Keeper) foldStep(ctx context.Context, facts []eventschema.Fact, records []eventschema.Record, keys eventschema.Keys) error {
 	if err := k.fold(ctx, facts, keys); err != nil {
 		return err
 	}
 	if err := errors.Join(k.registrations.flush(keys), k.contributions.flush(keys)); err != nil {
 		return err
 	}
-	if k.shelf != nil {
-		last := slices.MaxFunc(records, func(a, b eventschema.Record) int { return cmp.Compare(a.Position, b.Position) })
-		return k.commit(ctx, Progress{at, last.Leaf()}, keys)
+	at := facts[len(facts)-1].Position
+	if k.shelf == nil {
+		k.advance(at, nil)
+		return nil
 	}
-	k.advance(at, nil)
-	return nil
+	last := slices.IndexFunc(records, func(r eventschema.Record) bool { return r.Position == at })
+	size, err := k.commit(ctx, Progress{at, records[last].Leaf()}, keys)
+	if err == nil {
+		k.shelf.pace(len(facts), size)
+	}
+	return err
 }

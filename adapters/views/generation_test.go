@@ -448,10 +448,11 @@ func TestNothingPersonalInTheTables(t *testing.T) {
 		}
 		return n
 	}
-	ofClient, ofStaff := []string{"idle", "registrations", "contributions"}, []string{"accounts", "invitations"}
-	if n, m := sealed(p.id, ofClient...), sealed(pro.Actor, ofStaff...); n != 3 || m != 2 {
+	ofClient, ofStaff := []string{"idle", "registrations", "contributions", "labels"}, []string{"accounts", "invitations"}
+	if n, m := sealed(p.id, ofClient...), sealed(pro.Actor, ofStaff...); n != 4 || m != 2 {
 		t.Fatalf("%d documents of the client and %d of the professional: this test looks in the wrong place", n, m)
 	}
+	labelled := projections.LabelKey(p.office.id, p.label)
 	looks := func(when string) {
 		t.Helper()
 		raw := ask[string](b, "SELECT string_agg(to_jsonb(d)::text, ' ') FROM "+schema+".document_1 d")
@@ -460,6 +461,7 @@ func TestNothingPersonalInTheTables(t *testing.T) {
 			"an answer": canaryAnswer, "a note": canaryNote, "a browser": canaryBrowser, "the label": p.label, "a name": details.LastName,
 			"the instant of a login": j.LastLogin.Format("2006-01-02T15:04:05"), "the day of a login": j.LastLogin.Format("2006-01-02"),
 			"the key of a login name": string(account.Login[:]), "its text": account.Login.String(),
+			"the key of a label": string(labelled[:]), "that key's text": labelled.String(),
 		} {
 			if strings.Contains(raw, canary) || bytes.Contains(bodies, []byte(canary)) {
 				t.Errorf("%s: the tables hold %s", when, what)
@@ -487,7 +489,7 @@ func TestNothingPersonalInTheTables(t *testing.T) {
 	if n, m := sealed(p.id, ofClient...), sealed(pro.Actor, ofStaff...); n+m != 0 {
 		t.Errorf("of the erased client %d documents are left, of the professional %d", n, m)
 	}
-	if sealed(other.id, ofClient...) != 2 { // who never logged in contributes nothing
+	if sealed(other.id, ofClient...) != 3 { // who never logged in contributes nothing
 		t.Error("another client's documents are gone")
 	}
 	looks("after")
@@ -572,4 +574,24 @@ func TestStoreThatIsAway(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+// What is folded together is bounded by the size of the documents, however many facts there are at a time.
+func TestFoldedInSteps(t *testing.T) {
+	b := newBase(t)
+	h := lived(t)
+	s := &shaky{Store: b.store(t, b.schema())}
+	k := views.NewKeeperIn(h.ledger, h.books(), s, views.StoreOptions{Keyed: keyed, Batch: 4096})
+	b.open = append(b.open, k.Close)
+	h.must(k.CatchUp(t.Context()))
+	first := len(s.came)
+	for range 200 {
+		h.journal(h.people[0], journal.Answer{Task: "t", Text: canaryAnswer, Entered: journal.ByClient})
+	}
+	h.must(k.CatchUp(t.Context()))
+	if steps := len(s.came) - first; steps < 100 {
+		t.Errorf("a document that is larger than what is folded together was written with %d of 200 facts at a time", 200/steps)
+	}
+	h.catchUp()
+	h.same("in steps", k, h.keeper)
 }

@@ -21,7 +21,8 @@
 // program read the same ones. The tables fold with the same code: before a batch is folded, the documents it needs are fetched; afterwards
 // those that changed are committed in one transaction with the cursor, if that still is where it was. So documents and cursor agree
 // wherever a folder ends; of two only one can write, and the other forgets what it had read and goes on from there (ErrAgain). What is fetched is
-// kept in a cache of rows, up to a number of bytes, which only the folding uses: whoever reads, reads the store. A store that
+// kept in a cache of rows, up to a number of bytes, which only the folding uses: whoever reads, reads the store. Facts are folded in
+// steps whose documents are no larger together than a number of bytes, about, and their keys are fetched together. A store that
 // cannot be read is an error, and never an empty answer.
 //
 // Documents lie in generations. A program whose views are others than those that are live (the shape: names and versions) builds a
@@ -31,7 +32,7 @@
 // cursor and are never read.
 //
 // A document that opens sealed events is sealed in its row under its owner's key. What it is listed and ordered by would tell personal
-// things in clear (who has which login name, when somebody was last there), so that a row has keyed hashes of these in their place.
+// things in clear (who has which login name or label, when somebody was last there), so that a row has keyed hashes of these in their place.
 // Whether something is due by a day is asked by the hashes of all days up to it. Where somebody is erased the rows are deleted in the
 // transaction that folds that; what a database keeps of deleted rows for a while is ciphertext whose key is gone. A document that grows without bound is
 // cut as its view says (projections.View.Cut): full parts are rows that are never written again.
@@ -74,11 +75,13 @@ type Keeper struct {
 	Audit    *Table[projections.Trail]
 	Codes    *Table[domain.ID]
 	Handles  *Table[projections.Handle]
+	Labels   *Table[domain.ID]
 
 	Accounts    *Table[projections.Account]
 	Invitations *Table[domain.ID]
 	Erasures    *Table[projections.Erasure]
 	Reviews     *Table[projections.Reader]
+	Dealings    *Table[projections.Dealing]
 	Accesses    *Table[projections.Access]
 
 	Organisations *Table[projections.Trail]
@@ -109,9 +112,9 @@ func NewKeeper(l *ledger.Ledger, books rules.Books) *Keeper {
 	v := projections.All(books)
 	return &Keeper{
 		Caseload: newTable(v.Caseload), Due: newTable(v.Due), Idle: newTable(v.Idle), Access: newTable(v.Access),
-		Audit: newTable(v.Audit), Codes: newTable(v.Codes), Handles: newTable(v.Handles),
+		Audit: newTable(v.Audit), Codes: newTable(v.Codes), Handles: newTable(v.Handles), Labels: newTable(v.Labels),
 		Accounts: newTable(v.Accounts), Invitations: newTable(v.Invitations),
-		Erasures: newTable(v.Erasures), Reviews: newTable(v.Reviews), Accesses: newTable(v.Accesses),
+		Erasures: newTable(v.Erasures), Reviews: newTable(v.Reviews), Dealings: newTable(v.Dealings), Accesses: newTable(v.Accesses),
 		Organisations: newTable(v.Organisations), Times: newTable(v.Times), Offices: newTable(v.Offices), Standings: newTable(v.Standings),
 		registrations: newSealedTable(v.Registrations), contributions: newSealedTable(v.Contributions),
 		ledger: l, books: books, most: batchSize, moved: make(chan struct{}),
@@ -131,6 +134,7 @@ type table interface {
 	// Of documents on a shelf:
 	lie(s *shelf, number int)
 	wanted([]eventschema.Fact) []Key
+	owner(domain.ID) (eventschema.Owner, bool) // whose key a document is sealed under, if it is
 	take(Stored, eventschema.Keys) error
 	give(eventschema.Keys) ([]Stored, error)
 	forget()
@@ -140,7 +144,7 @@ type table interface {
 func (k *Keeper) tables() []table {
 	return []table{
 		k.Caseload, k.Due, k.Idle, k.registrations, k.Access, k.Audit, k.Codes, k.Handles, k.Accounts, k.Invitations, k.Erasures, k.Reviews, k.Accesses,
-		k.Organisations, k.Times, k.contributions, k.Offices, k.Standings,
+		k.Organisations, k.Times, k.contributions, k.Offices, k.Standings, k.Labels, k.Dealings,
 	}
 }
 
@@ -222,11 +226,13 @@ func (k *Keeper) differences(ctx context.Context, again *Keeper) ([]string, erro
 	add(differ(ctx, k.Invitations, again.Invitations))
 	add(differ(ctx, k.Erasures, again.Erasures))
 	add(differ(ctx, k.Reviews, again.Reviews))
+	add(differ(ctx, k.Dealings, again.Dealings))
 	add(differ(ctx, k.Accesses, again.Accesses))
 	add(differ(ctx, k.Organisations, again.Organisations))
 	add(differ(ctx, k.Times, again.Times))
 	add(differ(ctx, k.Offices, again.Offices))
 	add(differ(ctx, k.Standings, again.Standings))
+	add(differ(ctx, k.Labels, again.Labels))
 	registered, err := k.registrations.differ(ctx, again.registrations, keys)
 	contributed, errC := k.contributions.differ(ctx, again.contributions, keys)
 	return slices.Concat(diffs, registered, contributed), errors.Join(failed, err, errC)
@@ -327,9 +333,9 @@ func (k *Keeper) Load(ctx context.Context, d disk.Disk) error {
 		return err
 	}
 	k.Caseload, k.Due, k.Idle, k.registrations = fresh.Caseload, fresh.Due, fresh.Idle, fresh.registrations
-	k.Access, k.Audit, k.Codes, k.Handles = fresh.Access, fresh.Audit, fresh.Codes, fresh.Handles
+	k.Access, k.Audit, k.Codes, k.Handles, k.Labels = fresh.Access, fresh.Audit, fresh.Codes, fresh.Handles, fresh.Labels
 	k.Accounts, k.Invitations, k.Erasures = fresh.Accounts, fresh.Invitations, fresh.Erasures
-	k.Reviews, k.Accesses = fresh.Reviews, fresh.Accesses
+	k.Reviews, k.Dealings, k.Accesses = fresh.Reviews, fresh.Dealings, fresh.Accesses
 	k.Organisations, k.Times, k.Offices = fresh.Organisations, fresh.Times, fresh.Offices
 	k.Standings, k.contributions = fresh.Standings, fresh.contributions
 	k.cursor = dec.cursor

@@ -25,6 +25,8 @@ func (t *Table[V]) lie(s *shelf, number int) {
 	t.days = nil
 }
 
+func (t *Table[V]) owner(id domain.ID) (eventschema.Owner, bool) { return t.view.Owner(id) }
+
 // wanted names the documents that facts are folded into.
 func (t *Table[V]) wanted(facts []eventschema.Fact) []Key {
 	return wanted(t.view, t.number, facts, func(id domain.ID) bool { return t.docs[id] != nil })
@@ -113,7 +115,7 @@ func (t *Table[V]) rowsOf(id domain.ID, e entry[V], keys eventschema.Keys) (rows
 	}
 	last := Stored{Key: key, Parts: parts, At: e.at}
 	if t.view.Group != nil {
-		last.Group = t.shelf.token(t.view.Name+" group", t.view.Keeping, t.view.Group(doc))
+		last.Group = t.groupToken(t.view.Group(doc))
 	}
 	if t.view.Due != nil {
 		if day := t.view.Due(doc); day != 0 {
@@ -122,6 +124,10 @@ func (t *Table[V]) rowsOf(id domain.ID, e entry[V], keys eventschema.Keys) (rows
 	}
 	add(last, doc)
 	return rows, err
+}
+
+func (t *Table[V]) groupToken(group domain.ID) domain.ID {
+	return t.shelf.token(t.view.Name+" group", t.view.Keeping, group)
 }
 
 func (t *Table[V]) dayToken(day domain.Date) domain.ID {
@@ -211,7 +217,7 @@ func (t *Table[V]) dueAmong(ctx context.Context, ids []domain.ID, day domain.Dat
 	return due, nil
 }
 
-// lie, wanted, take, give and forget are those of a Table. A document of this table stays sealed in its row.
+// lie, wanted, owner, take, give and forget are those of a Table. A document of this table stays sealed in its row.
 func (t *sealedTable[V]) lie(s *shelf, number int) {
 	t.shelf, t.number, t.changed = s, number, map[domain.ID]bool{}
 }
@@ -219,6 +225,8 @@ func (t *sealedTable[V]) lie(s *shelf, number int) {
 func (t *sealedTable[V]) wanted(facts []eventschema.Fact) []Key {
 	return wanted(t.view, t.number, facts, func(id domain.ID) bool { return t.docs[id].Bytes != nil })
 }
+
+func (t *sealedTable[V]) owner(id domain.ID) (eventschema.Owner, bool) { return t.view.Owner(id) }
 
 func (t *sealedTable[V]) take(r Stored, _ eventschema.Keys) error {
 	t.docs[r.ID] = docOf(r)

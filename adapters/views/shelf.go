@@ -22,7 +22,9 @@ type shelf struct {
 	shape string
 	keyed func(message []byte) [sha256.Size]byte
 	keys  func(context.Context) eventschema.Keys
-	cache *rowCache // of what is folded; the folding's
+	cache *rowCache // of what is folded; the folding's, as are the next two
+	batch int       // bytes of documents that are folded together, about
+	step  int       // facts that are folded together now
 
 	generation Generation // that is folded; nil: none is claimed
 }
@@ -34,9 +36,14 @@ type StoreOptions struct {
 	Keyed func(message []byte) [sha256.Size]byte
 	// Cache is how many bytes of documents that are likely to change soon are kept in memory, 64 MiB if 0.
 	Cache int
+	// Batch is how many bytes of documents are folded together, about, 16 MiB if 0. They are in memory some three times meanwhile.
+	Batch int
 }
 
-const defaultCache = 64 << 20
+const (
+	defaultCache = 64 << 20
+	defaultBatch = 16 << 20
+)
 
 // NewKeeperIn makes a keeper whose documents are in a store, for several instances of the program. CatchUp brings them up to date.
 func NewKeeperIn(l *ledger.Ledger, books rules.Books, store Store, o StoreOptions) *Keeper {
@@ -44,7 +51,10 @@ func NewKeeperIn(l *ledger.Ledger, books rules.Books, store Store, o StoreOption
 	if o.Cache == 0 {
 		o.Cache = defaultCache
 	}
-	k.shelf = &shelf{store: store, keyed: o.Keyed, keys: l.Sealing, cache: newRowCache(o.Cache)}
+	if o.Batch == 0 {
+		o.Batch = defaultBatch
+	}
+	k.shelf = &shelf{store: store, keyed: o.Keyed, keys: l.Sealing, cache: newRowCache(o.Cache), batch: o.Batch, step: shelfBatch}
 	k.most = shelfBatch
 	check := o.Keyed([]byte("views"))
 	var shape strings.Builder
@@ -79,7 +89,7 @@ func (k *Keeper) Follow(ctx context.Context) error {
 
 // Rebuild folds all anew, beside the documents that there are, which are read meanwhile, and has those it made take their place.
 func (k *Keeper) Rebuild(ctx context.Context) error {
-	again := NewKeeperIn(k.ledger, k.books, k.shelf.store, StoreOptions{Keyed: k.shelf.keyed, Cache: k.shelf.cache.most})
+	again := NewKeeperIn(k.ledger, k.books, k.shelf.store, StoreOptions{Keyed: k.shelf.keyed, Cache: k.shelf.cache.most, Batch: k.shelf.batch})
 	again.anew = true
 	defer again.release()
 	if err := again.CatchUp(ctx); err != nil {
@@ -161,48 +171,68 @@ func (k *Keeper) fetch(ctx context.Context, facts []eventschema.Fact, keys event
 		return nil
 	}
 	var missing []Key
-	all := k.tables()
-	take := func(r Stored) error { return all[r.View].take(r, keys) }
+	var rows []Stored
+	var owners []eventschema.Owner
 	for _, t := range tables {
 		for _, key := range t.wanted(facts) {
-			if r, ok := s.cache.get(key); !ok {
+			if r, ok := s.cache.get(key); ok {
+				rows = append(rows, r)
+			} else {
 				missing = append(missing, key)
-			} else if err := take(r); err != nil {
-				return err
+			}
+			if owner, sealed := t.owner(key.ID); sealed {
+				owners = append(owners, owner)
 			}
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	rows, err := s.generation.Load(ctx, missing)
-	if err != nil {
+	if err := k.ledger.Fetch(ctx, owners); err != nil {
 		return err
 	}
+	if len(missing) > 0 {
+		found, err := s.generation.Load(ctx, missing)
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			s.cache.put(r)
+		}
+		rows = append(rows, found...)
+	}
+	all := k.tables()
 	for _, r := range rows {
-		s.cache.put(r)
-		if err := take(r); err != nil {
+		if err := all[r.View].take(r, keys); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// commit writes what a batch of facts has changed. The batch is over, also where that fails.
-func (k *Keeper) commit(ctx context.Context, to Progress, keys eventschema.Keys) error {
+// pace has more or fewer facts be folded together than those whose documents were of that size.
+func (s *shelf) pace(facts, size int) {
+	switch {
+	case size > s.batch:
+		s.step = max(facts/2, 1)
+	case size < s.batch/4 && facts == s.step:
+		s.step = min(2*s.step, shelfBatch)
+	}
+}
+
+// commit writes what a batch of facts has changed, and tells the bytes of that. The batch is over, also where it fails.
+func (k *Keeper) commit(ctx context.Context, to Progress, keys eventschema.Keys) (size int, err error) {
 	s := k.shelf
 	var rows []Stored
 	for _, t := range k.tables() {
 		changed, err := t.give(keys)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		rows = append(rows, changed...)
 	}
 	if err := s.generation.Commit(ctx, to, rows); err != nil {
-		return err
+		return 0, err
 	}
 	for _, r := range rows {
+		size += len(r.Body)
 		if r.Body == nil {
 			s.cache.remove(r.Key)
 		} else if r.Part == 0 {
@@ -212,7 +242,7 @@ func (k *Keeper) commit(ctx context.Context, to Progress, keys eventschema.Keys)
 	if s.generation.Read() {
 		k.advance(to.Cursor, nil)
 	}
-	return nil
+	return size, nil
 }
 
 // token is what a row says in place of a value that documents of a view are listed or ordered by: the value itself, or where it would tell

@@ -82,11 +82,12 @@ type Rows func(context.Context, Select) iter.Seq2[Stored, error]
 
 // A Select says which rows of a view are read, in the order of ids and parts: those that meet all that is said.
 type Select struct {
-	View  int
-	IDs   []domain.ID // nil: of any id
-	Group domain.ID   // zero: of any
-	Due   []domain.ID // one of these; nil: any
-	Bare  bool        // without bodies, and only the part that grows
+	View   int
+	IDs    []domain.ID // nil: of any id
+	Group  domain.ID   // zero: of any
+	Listed bool        // of any group, and not of none
+	Due    []domain.ID // one of these; nil: any
+	Bare   bool        // without bodies, and only the part that grows
 }
 
 // A rowCache holds rows that are likely to be folded on soon, up to a number of bytes. It has two halves: the younger one takes what is

@@ -1,11 +1,14 @@
 package views_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 	"samtykke/adapters/postgres"
 	"samtykke/adapters/postgres/postgrestest"
 	"samtykke/adapters/views"
+	"samtykke/domain"
 	"samtykke/domain/rules"
 )
 
@@ -117,4 +121,45 @@ func TestReplayIsExactInStore(t *testing.T) {
 		h.listsAgree(again)
 		h.foldsAgree(h.keeper)
 	})
+}
+
+// A commit that is sent in pieces is one all the same: all of it is there, and nothing of one that comes too late.
+func TestCommitInPieces(t *testing.T) {
+	b := newBase(t)
+	v, ctx := b.store(t, b.schema()), t.Context()
+	var claimed []views.Generation
+	for range 2 {
+		g, err := v.Claim(ctx, "a shape", false, func(views.Progress) (bool, error) { return true, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		claimed = append(claimed, g)
+	}
+	rows := func(fill byte) (rows []views.Stored) {
+		for n := range 5 {
+			rows = append(rows, views.Stored{Key: views.Key{ID: domain.ID{15: byte(n)}}, Body: bytes.Repeat([]byte{fill}, 2<<20)})
+		}
+		return rows
+	}
+	err := claimed[0].Commit(ctx, views.Progress{Cursor: 7}, rows('a'))
+	if err == nil {
+		err = claimed[0].Serve(ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := claimed[1].Commit(ctx, views.Progress{Cursor: 7}, rows('b')); !errors.Is(err, views.ErrAgain) {
+		t.Errorf("a second commit of the same: %v", err)
+	}
+	var found []views.Stored
+	for r, err := range v.Rows(ctx, views.Select{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, r)
+	}
+	if !reflect.DeepEqual(found, rows('a')) {
+		t.Errorf("%d rows were committed, and others are there", len(found))
+	}
 }

@@ -71,6 +71,28 @@ func (t *Table[V]) Len(ctx context.Context) (n int, err error) {
 	return len(t.docs), nil
 }
 
+// Among gives those documents of the ids that there are.
+func (t *Table[V]) Among(ctx context.Context, ids []domain.ID) (map[domain.ID]V, error) {
+	found := make(map[domain.ID]V, len(ids))
+	if t.shelf != nil {
+		if len(ids) == 0 {
+			return found, nil
+		}
+		return found, t.each(ctx, t.shelf.store.Rows, Select{IDs: ids}, func(id domain.ID, e entry[V]) error {
+			found[id] = e.doc
+			return nil
+		})
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, id := range ids {
+		if e := t.docs[id]; e != nil {
+			found[id] = e.doc
+		}
+	}
+	return found, nil
+}
+
 // List gives the documents of a group, in no order.
 func (t *Table[V]) List(ctx context.Context, group domain.ID) (map[domain.ID]V, error) {
 	if t.shelf != nil {
@@ -78,8 +100,7 @@ func (t *Table[V]) List(ctx context.Context, group domain.ID) (map[domain.ID]V, 
 		if group.IsZero() {
 			return list, nil
 		}
-		token := t.shelf.token(t.view.Name+" group", t.view.Keeping, group)
-		return list, t.each(ctx, t.shelf.store.Rows, Select{Group: token}, func(id domain.ID, e entry[V]) error {
+		return list, t.each(ctx, t.shelf.store.Rows, Select{Group: t.groupToken(group)}, func(id domain.ID, e entry[V]) error {
 			list[id] = e.doc
 			return nil
 		})
@@ -91,6 +112,22 @@ func (t *Table[V]) List(ctx context.Context, group domain.ID) (map[domain.ID]V, 
 		list[id] = t.docs[id].doc
 	}
 	return list, nil
+}
+
+// Lists tells whether a document stands in a group, and opens none.
+func (t *Table[V]) Lists(ctx context.Context, group domain.ID) (bool, error) {
+	if group.IsZero() {
+		return false, nil
+	}
+	if t.shelf != nil {
+		for _, err := range t.shelf.store.Rows(ctx, Select{View: t.number, Group: t.groupToken(group), Bare: true}) {
+			return err == nil, err
+		}
+		return false, nil
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.groups[group]) > 0, nil
 }
 
 // DueBy gives the ids for which something is due by the start of the day. It costs what is due, and one step for each

@@ -194,6 +194,10 @@ func (h *house) foldsAgree(k *views.Keeper) {
 			got = documents(h, k.Offices)
 		case "standings":
 			got = documents(h, k.Standings)
+		case "labels":
+			got = documents(h, k.Labels)
+		case "dealings":
+			got = documents(h, k.Dealings)
 		case "contributions":
 			h.contributionsAgree(k, want)
 			return
@@ -702,5 +706,62 @@ func TestOverview(t *testing.T) {
 	}
 	if _, err := h.desk.Door.Overview(t.Context(), ledger.Caller{Actor: h.id(), Role: domain.RoleProfessional, Organisation: o.id}, views.AllKinds); domain.Refused(err) == "" {
 		t.Errorf("a stranger's overview: %v", err)
+	}
+}
+
+// A label is taken for as long as the client who has it is on record, and in its own organisation only.
+func TestLabelsAreTaken(t *testing.T) {
+	b := newBase(t)
+	for where, in := range map[string][]func(*ledger.Ledger) *views.Keeper{"memory": nil, "a store": {b.in(b.store(t, b.schema()))}} {
+		h := furnished(t, in...)
+		p, elsewhere := h.people[0], h.office()
+		taken := func(when string, o domain.ID, label string, want bool) {
+			t.Helper()
+			h.catchUp()
+			if got, err := h.desk.Door.HasLabel(t.Context(), o, label); got != want || err != nil {
+				t.Errorf("in %s, %s: taken %v, %v", where, when, got, err)
+			}
+		}
+		taken("by a client", p.office.id, p.label, true)
+		taken("by nobody", p.office.id, p.label+"X", false)
+		taken("by another organisation's client", elsewhere.id, p.label, false)
+		found, err := h.desk.Door.Labels(t.Context(), []domain.ID{p.id, p.id, h.people[1].id, h.id()})
+		if want := map[domain.ID]string{p.id: p.label, h.people[1].id: h.people[1].label}; err != nil || !maps.Equal(found, want) {
+			t.Errorf("in %s: %d labels of two clients, %v", where, len(found), err)
+		}
+		_, err = h.desk.Erase(t.Context(), p.by)
+		h.must(err)
+		taken("by a client who is erased", p.office.id, p.label, false)
+	}
+}
+
+// What is to be reviewed is found by who reviews it, and all of it together, wherever documents lie.
+func TestToReview(t *testing.T) {
+	b := newBase(t)
+	for where, in := range map[string][]func(*ledger.Ledger) *views.Keeper{"memory": nil, "a store": {b.in(b.store(t, b.schema()))}} {
+		h := furnished(t, in...)
+		p, other := h.people[0], h.office()
+		h.now = domain.DateOf(h.now).AddDays(1).Start().Add(3 * time.Hour)
+		_, err := h.desk.Door.LookUp(t.Context(), p.office.boss, p.handle, client.Effect, views.AllKinds)
+		h.must(err)
+		look, _, err := h.desk.Clients.State(t.Context(), p.id)
+		h.must(err)
+		h.client(p, client.QuestionLookUp{LookUp: look.Version, By: p.office.boss.Actor})
+		h.catchUp()
+		waits := func(list domain.ID, want ...client.Concern) {
+			t.Helper()
+			found, err := h.keeper.ToReview(t.Context(), list)
+			h.must(err)
+			var got []client.Concern
+			for _, i := range found[p.office.boss.Actor].Open {
+				got = append(got, i.Concern)
+			}
+			if slices.Sort(got); !slices.Equal(got, want) || len(want) == 0 && len(found) > 0 {
+				t.Errorf("in %s: %v of %d readers wait", where, got, len(found))
+			}
+		}
+		waits(p.office.id, client.AskedByClient, client.OutsideHours)
+		waits(domain.ID{}, client.AskedByClient, client.OutsideHours)
+		waits(other.id)
 	}
 }

@@ -31,7 +31,7 @@ type benchCmd struct {
 	Statistics bool     `help:"Measure instead releases of statistics: what they tell, what an attacker finds, and the time."`
 	Answers    string   `placeholder:"FILE" help:"For --statistics: a second cohort, of answers to PHQ-9 as demo takes them."`
 	Store      string   `placeholder:"URL|env:NAME" help:"Measure instead a ledger in PostgreSQL, in a schema of its own that is removed afterwards: appends, following, views."`
-	Demo       string   `placeholder:"DIR" help:"Measure instead a demo as it lies, events, keys and views at servers if the environment says so: the overview, who saw what, memory. Look-ups are recorded in it."`
+	Demo       string   `placeholder:"DIR" help:"Measure instead a demo as it lies, events, keys and views at servers if the environment says so: the overview, who saw what, a registration, memory. Look-ups and clients are added to it."`
 	Visits     int      `default:"200" placeholder:"N" help:"How many times --pages asks for each page."`
 	Calls      int      `default:"100000" placeholder:"N" help:"How many timed calls --law6 takes for look-ups, and as many again for codes."`
 	JSON       bool     `name:"json" help:"Print JSON."`

@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"samtykke/adapters/audit"
+	"samtykke/adapters/desk"
 	"samtykke/adapters/ledger"
 	"samtykke/domain"
 	"samtykke/domain/client"
@@ -22,7 +23,7 @@ const (
 var errEnough = errors.New("enough")
 
 // lived measures a demo where it lies, with its events, keys and views at servers if the environment says so: opening it, the overview,
-// who saw what, and what memory all that took. The look-ups and questions are recorded there.
+// who saw what, a registration, and what memory all that took. The look-ups and questions are recorded there, and the clients registered.
 func (b *bench) lived() error {
 	w, err := realWorld(b.demo)
 	if err != nil {
@@ -44,7 +45,7 @@ func (b *bench) lived() error {
 	s.start()
 	section := fmt.Sprintf("a demo of %s events", grouped(float64(head)))
 	b.add(benchLine{Section: section, What: "opened, with the views brought up to date", Figure: opening, Unit: seconds}, nil)
-	err = errors.Join(s.settle(b.ctx), b.livedOverviews(s, section), b.livedTrails(s, section))
+	err = errors.Join(s.settle(b.ctx), b.livedOverviews(s, section), b.livedTrails(s, section), b.livedRegistrations(s, section))
 	b.add(benchLine{Section: section, What: "memory resident once it was open", Figure: opened, Unit: bytesHeld}, nil)
 	b.add(benchLine{Section: section, What: "the same in the end", Figure: resident(), Unit: bytesHeld}, nil)
 	b.add(benchLine{Section: section, What: "most of it, opening included", Figure: peakResident(), Unit: bytesHeld}, nil)
@@ -57,14 +58,8 @@ func (b *bench) lived() error {
 
 // livedOverviews asks for the overviews of some organisations.
 func (b *bench) livedOverviews(s *system, section string) error {
-	var offices []domain.ID
-	err := s.keeper.Offices.Each(b.ctx, func(id domain.ID, _ projections.Office) error {
-		if offices = append(offices, id); len(offices) == livedOffices {
-			return errEnough
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
+	offices, err := s.someOffices(b)
+	if err != nil {
 		return err
 	}
 	var first, list, all, rows []float64
@@ -97,6 +92,55 @@ func (b *bench) livedOverviews(s *system, section string) error {
 	b.add(benchLine{Section: section, What: "an overview, once more", Figure: median(list), Unit: seconds, Note: note(list)}, nil)
 	b.add(benchLine{Section: section, What: "with a look-up of each that shares", Figure: median(all), Unit: seconds, Note: note(all)}, nil)
 	return s.settle(b.ctx)
+}
+
+// someOffices gives the organisations that are asked about.
+func (s *system) someOffices(b *bench) (offices []domain.ID, err error) {
+	err = s.keeper.Offices.Each(b.ctx, func(id domain.ID, _ projections.Office) error {
+		if offices = append(offices, id); len(offices) == livedOffices {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return offices, err
+}
+
+// livedRegistrations registers a client of each of some organisations, and has an auditor find each by the label.
+func (b *bench) livedRegistrations(s *system, section string) error {
+	offices, err := s.someOffices(b)
+	if err != nil {
+		return err
+	}
+	id, err := s.ledger.NewID()
+	if err != nil {
+		return err
+	}
+	a := s.auditor(ledger.Caller{Actor: id, Role: domain.RoleAuditor, Session: id})
+	var registering, finding []float64
+	for _, office := range offices {
+		by, err := s.memberOf(b, office)
+		if err != nil {
+			return err
+		}
+		var r desk.Registration
+		took, err := timed(func() (err error) { r, err = s.desk.RegisterClient(b.ctx, by); return err })
+		if err != nil {
+			return err
+		}
+		registering = append(registering, took)
+		took, err = timed(func() error { _, err := a.FindClient(b.ctx, "a measurement", r.Code.Label(), office); return err })
+		if err != nil {
+			return err
+		}
+		finding = append(finding, took)
+	}
+	note := func(of []float64) string { return "p90 " + seconds.show(quantile(of, 0.9)) }
+	b.add(benchLine{Section: section, What: "registering a client", Figure: median(registering), Unit: seconds, Note: note(registering)}, nil)
+	b.add(benchLine{Section: section, What: "finding one by label", Figure: median(finding), Unit: seconds, Note: note(finding)}, nil)
+	return nil
 }
 
 // memberOf gives somebody who may act for an organisation.

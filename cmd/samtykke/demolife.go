@@ -119,8 +119,14 @@ func (d *demo) countEvents(ctx context.Context) error {
 	})
 }
 
-// step moves the clock on by some seconds, at most.
-func (d *demo) step(most int) { d.now = d.now.Add(time.Duration(1+d.random.IntN(most)) * time.Second) }
+// step moves the clock on by some seconds, at most; where there are so many clients that their day would be longer than a day, by the
+// less.
+func (d *demo) step(most int) {
+	d.now = d.now.Add(time.Duration(1+d.random.IntN(most)) * time.Second / time.Duration(max(1, d.clients/stepwise)))
+}
+
+// stepwise is up to how many clients of a demo act one after the other.
+const stepwise = 500
 
 var organisations = []struct {
 	name, number string

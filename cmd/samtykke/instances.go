@@ -250,6 +250,12 @@ type steadyKeys struct {
 func (k steadyKeys) Create(ctx context.Context, o keyring.Owner) error {
 	return k.of.Keys.Create(ctx, o)
 }
+
+func (k steadyKeys) Fetch(ctx context.Context, owners []keyring.Owner) error {
+	_, err := steadily(ctx, k.waits, func() (struct{}, error) { return struct{}{}, k.of.Keys.Fetch(ctx, owners) })
+	return err
+}
+
 func (k steadyKeys) Destroy(ctx context.Context, o keyring.Owner) error {
 	return k.of.Keys.Destroy(ctx, o)
 }

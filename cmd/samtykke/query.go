@@ -13,11 +13,11 @@ import (
 func (s *system) auditor(by ledger.Caller) *audit.Auditor {
 	return &audit.Auditor{
 		Records: s.store, Access: s.keeper.Access, Audit: s.keeper.Audit, Organisations: s.keeper.Organisations, Times: s.keeper.Times,
-		Cases: s.keeper.Caseload, Rules: s.rules,
+		Holders: s.keeper.Labels, Offices: s.keeper.Offices, Rules: s.rules,
 		Open: func(ctx context.Context, o eventschema.Owner, ciphertext, associated []byte) ([]byte, error) {
 			return s.ledger.Sealing(ctx).Open(o, ciphertext, associated)
 		},
-		Label: s.desk.Door.Label, StateAt: s.desk.Door.StateAt, Reached: s.reached, Now: s.ledger.Now,
+		Labels: s.desk.Door.Labels, StateAt: s.desk.Door.StateAt, Reached: s.reached, Now: s.ledger.Now,
 		Actor: by.Actor, Session: by.Session,
 		Record: func(ctx context.Context, q oversight.Queried) (uint64, error) { return s.ask(ctx, by, q) },
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"testing"
 
 	"samtykke/adapters/ledger"
 	"samtykke/adapters/signin"
@@ -172,16 +173,12 @@ func (st *stage) toReview(m []string) error {
 	if o := st.person(m[1]).org; o != nil {
 		group = o.id
 	}
-	docs := listed(st.t, st.sys.keeper.Reviews, group)
+	docs := waiting(st.t, st.sys, group)
 	if group == projections.Everybody {
-		err := st.sys.keeper.Reviews.Each(context.Background(), func(reader domain.ID, doc projections.Reader) error {
+		for reader, doc := range waiting(st.t, st.sys, domain.ID{}) {
 			if o, _, err := st.sys.desk.Organisations.State(context.Background(), doc.Organisation); err == nil && o.SoleSuperuser(reader) {
 				docs[reader] = doc
 			}
-			return nil
-		})
-		if err != nil {
-			st.t.Fatal(err)
 		}
 	}
 	for reader, doc := range docs {
@@ -191,6 +188,16 @@ func (st *stage) toReview(m []string) error {
 	}
 	slices.Sort(all)
 	return equal(cmp.Or(strings.Join(all, ", "), "nothing"), m[2])
+}
+
+// waiting are the readers of a list with what is to be reviewed of them; of the zero list, of all.
+func waiting(t *testing.T, s *system, list domain.ID) map[domain.ID]projections.Reader {
+	t.Helper()
+	docs, err := s.keeper.ToReview(context.Background(), list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return docs
 }
 
 func (st *stage) nameOf(id domain.ID) string {
@@ -242,7 +249,7 @@ func (o *overHTTP) askAbout(by ledger.Caller, version uint64) error {
 
 func (d direct) reviewLookUp(by ledger.Caller, about *person, version uint64, o client.Outcome) error {
 	concern := client.AskedByClient
-	for _, doc := range listed(d.t, d.sys.keeper.Reviews, by.Organisation) {
+	for _, doc := range waiting(d.t, d.sys, by.Organisation) {
 		for _, i := range doc.Open {
 			if i.Client == about.caller.Actor && i.Version == version {
 				concern = i.Concern
@@ -255,7 +262,7 @@ func (d direct) reviewLookUp(by ledger.Caller, about *person, version uint64, o 
 
 func (o *overHTTP) reviewLookUp(by ledger.Caller, about *person, version uint64, outcome client.Outcome) error {
 	var id domain.ID
-	for _, doc := range listed(o.t, o.sys.keeper.Reviews, about.org.id) {
+	for _, doc := range waiting(o.t, o.sys, about.org.id) {
 		for _, i := range doc.Open {
 			if i.Client == about.caller.Actor && i.Version == version {
 				id = i.Event

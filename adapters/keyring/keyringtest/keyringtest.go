@@ -50,6 +50,7 @@ var cases = []struct {
 	{"many create and destroy one owner at once", oneOwnerRace},
 	{"nothing starts after a destruction", nothingAfter},
 	{"many more owners than ciphers kept ready", manyOwners},
+	{"what is fetched is what there is", fetched},
 	{"printing shows nothing", printsNothing},
 }
 
@@ -352,6 +353,34 @@ func manyOwners(t *testing.T, reopen func() keyring.Keyring) {
 	})
 	for n := range sealed {
 		mustOpen(t, k, client(n), sealed[n], bound, plaintext, "a key not used for long is as good as any")
+	}
+}
+
+func fetched(t *testing.T, reopen func() keyring.Keyring) {
+	k := reopen()
+	create(t, k, client(1))
+	create(t, k, client(2))
+	destroy(t, k, client(2))
+	sealed := seal(t, k, client(1), plaintext, bound)
+	k = reopen()
+	all := []keyring.Owner{client(1), client(1), client(2), client(3), {}, Owner("nobody", 1)}
+	for range 2 {
+		if err := k.Fetch(t.Context(), all); err != nil {
+			t.Fatalf("fetching: %v", err)
+		}
+		mustOpen(t, k, client(1), sealed, bound, plaintext, "a key that was fetched opens what it sealed")
+		sealerFails(t, k, client(2), keyring.ErrDestroyed, "to fetch brings no destroyed key back")
+		sealerFails(t, k, client(3), keyring.ErrNoKey, "to fetch makes no key")
+	}
+	destroy(t, k, client(1))
+	if err := k.Fetch(t.Context(), all); err != nil {
+		t.Fatalf("fetching: %v", err)
+	}
+	sealerFails(t, k, client(1), keyring.ErrDestroyed, "a key that was fetched ends as any does")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := k.Fetch(ended, all); !errors.Is(err, context.Canceled) {
+		t.Errorf("fetching with an ended context: %v", err)
 	}
 }
 

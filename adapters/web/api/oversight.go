@@ -169,20 +169,21 @@ func (r *Request) reviews(of domain.ID) ([]Review, error) {
 // toReview are the readers with something to review who act for an organisation, or those that are the safety manager's to review,
 // Everybody: who act for none, and superusers who have no colleague.
 func (r *Request) toReview(of domain.ID) (map[domain.ID]projections.Reader, error) {
-	docs, err := r.Desk.Keeper.Reviews.List(r.ctx, of)
+	docs, err := r.Desk.Keeper.ToReview(r.ctx, of)
 	if of != projections.Everybody || err != nil {
 		return docs, err
 	}
-	err = r.Desk.Keeper.Reviews.Each(r.ctx, func(reader domain.ID, doc projections.Reader) error {
-		if len(doc.Open) == 0 || doc.Organisation.IsZero() {
-			return nil
+	all, err := r.Desk.Keeper.ToReview(r.ctx, domain.ID{})
+	for reader, doc := range all {
+		if doc.Organisation.IsZero() || err != nil {
+			continue
 		}
-		o, _, err := r.Desk.Organisations.State(r.ctx, doc.Organisation)
+		var o organisation.State
+		o, _, err = r.Desk.Organisations.State(r.ctx, doc.Organisation)
 		if o.SoleSuperuser(reader) {
 			docs[reader] = doc
 		}
-		return err
-	})
+	}
 	return docs, err
 }
 
