@@ -102,7 +102,7 @@ func TestCopyBesideOthers(t *testing.T) {
 					return
 				default:
 				}
-				records := ledgertest.Records(int(i), 2)
+				records := ledgertest.Records(int(2*i), 2)
 				records[0].Sealed = make([]byte, 900)
 				records[0].Sealed[7] = 1
 				if _, err := s.Append(t.Context(), fmt.Sprint("stream ", n), 2*i, records...); err != nil {
