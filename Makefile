@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: help run tour test race browser plain pure golden fuzz clauses mutants screenshots bench esdb-conformance clean
+.PHONY: help run tour test race browser plain pure raced golden fuzz clauses mutants screenshots bench esdb-conformance clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -25,27 +25,29 @@ test: ## everything that is checked
 	@$(MAKE) --no-print-directory -j2 -O race browser plain pure
 	@$(MAKE) --no-print-directory clauses mutants
 
-# Tests that the race detector makes several times as slow and finds nothing in: commands and servers as processes of their own, one goroutine
-# that has a disk fail at every step, bytes that are searched, pages one by one, and a store's suite once more in another setting. Whatever has
-# such a name runs in `plain`, in whichever package it stands; every other test outside of `pure` is raced.
-unraced := TestAttemptsOn|TestAuditor|TestBench|TestCanaries|TestCommandLine|TestCopyWithKeys|TestCrash[A-Z]|TestEngines|TestEraseCut|TestEveryCut
-unraced := $(unraced)|TestFailures|TestGroupData|TestInstances|TestKeptPositions|TestKeysMove|TestKill\b|TestNameLost|TestNoActIsToldAlone
-unraced := $(unraced)|TestNothingLeaks|TestPages|TestSecondProcess|TestSentPages|TestSeveralStores|TestSignInOn
-unraced := $(unraced)|TestStoreInSmallPartitions|TestStoreThatKeepsPositions|TestStoreWith|TestTampering|TestTornRetry|TestVillages
+# Tests that the race detector makes several times as slow and finds nothing in: one goroutine that has a disk fail at every step, and a store's
+# suite once more in another setting. Whatever has such a name runs in `plain`, in whichever adapter it stands; every other test of the
+# adapters is raced. The program as a whole is raced by `raced`, which takes as long as everything else together.
+unraced := TestCrash[A-Z]|TestEraseCut|TestEveryCut|TestFailures|TestKeptPositions|TestNameLost|TestNoActIsToldAlone|TestSeveralStores
+unraced := $(unraced)|TestStoreInSmallPartitions|TestStoreThatKeepsPositions|TestStoreWith|TestTornRetry
 
-race: # all that several goroutines share; what takes longest first. vet has seen all of it
+race: # what several goroutines share. vet has seen all of it
 	$(GO) test -race -vet=off -tags mutants -timeout 12m -skip '$(unraced)' \
-		$$($(GO) list ./cmd/... ./adapters/... ./eventschema ./projections | grep -v '/relay/')
+		$$($(GO) list ./adapters/... ./eventschema ./projections | grep -v '/relay/')
 
-plain: # what is not raced
+plain: # what is not raced; what takes longest first
+	$(GO) test -vet=off -tags mutants -timeout 12m ./cmd/...
 	$(GO) test -vet=off -tags mutants -timeout 12m -run '$(unraced)' \
-		$$(grep -rlE '^func ($(unraced))' --include='*_test.go' cmd adapters eventschema projections | sed 's,^,./,; s,/[^/]*$$,,' | sort -ru)
+		$$(grep -rlE '^func ($(unraced))' --include='*_test.go' adapters | sed 's,^,./,; s,/[^/]*$$,,' | sort -ru)
 
 pure: # what has nothing to race: the domain, and transports, which mostly wait for a server
 	$(GO) test -vet=off ./domain/... ./adapters/relay/...
 
 browser: # what waits for Chromium more than for a core
 	$(GO) test -vet=off -timeout 12m -run 'InABrowser|ForEverybody' ./cmd/samtykke
+
+raced: ## the whole program under the race detector
+	$(GO) test -race -tags mutants -timeout 30m ./cmd/...
 
 golden: ## write missing event vectors, schemas of events and messages, and the event × view matrix
 	$(GO) test ./eventschema ./projections ./adapters/relay -golden
