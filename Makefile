@@ -22,8 +22,8 @@ test: ## everything that is checked
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt-ed"; exit 1; }
 	$(GO) vet ./...
 	@$(GO) run ./testdata/mutants plant
-	@$(MAKE) --no-print-directory -j2 -O race browser plain pure
-	@$(MAKE) --no-print-directory clauses mutants
+	@$(MAKE) --no-print-directory clauses
+	@$(MAKE) --no-print-directory -j2 -O race browser plain mutants pure
 
 # Tests that the race detector makes several times as slow and finds nothing in: one goroutine that has a disk fail at every step, and a store's
 # suite once more in another setting. Whatever has such a name runs in `plain`, in whichever adapter it stands; every other test of the
