@@ -12,7 +12,7 @@ import (
 // once the client is erased.
 var standings = View[statistics.Contribution]{
 	Name:    "standings",
-	Version: 1,
+	Version: 2,
 	Key: func(f *Fact) (domain.ID, bool) {
 		switch f.Body.(type) {
 		case client.Labelled, client.LookedUp, client.LookUpQuestioned, client.LookUpReviewed, client.KeyDestroyed, client.Swept:
@@ -41,7 +41,7 @@ var standings = View[statistics.Contribution]{
 // contributions is what a client's journal adds to that. The document of a client id, kept sealed.
 var contributions = View[statistics.Contribution]{
 	Name:    "contributions",
-	Version: 1,
+	Version: 2,
 	Keeping: SealedAlways,
 	Key: func(f *Fact) (domain.ID, bool) {
 		switch f.Body.(type) {

@@ -143,23 +143,6 @@ func (s Shelf) Read(r statistics.Released) (statistics.Release, error) {
 	return whole, json.Unmarshal(b, &whole)
 }
 
-// Previous gives a release that the ledger has, with what was really counted, for the release of the quarter after.
-func (s Shelf) Previous(r statistics.Released) (statistics.Previous, error) {
-	whole, err := s.Read(r)
-	if err != nil {
-		return statistics.Previous{}, err
-	}
-	var risk statistics.Risk
-	b, err := disk.ReadFile(s.Disk, name(r, riskFile))
-	if err == nil {
-		err = json.Unmarshal(b, &risk)
-	}
-	if err == nil && risk.Period != whole.Period {
-		err = ErrChanged
-	}
-	return statistics.Previous{Release: whole, Kept: risk.Kept}, err
-}
-
 // Finish writes the manifest of a release whose event is proved, and gives it. To finish again changes nothing that counts.
 func (s Shelf) Finish(r statistics.Released, proof []byte) ([]byte, error) {
 	b, err := disk.ReadFile(s.Disk, name(r, given+statementFile))

@@ -73,13 +73,11 @@ func benchOffices(n int) (all []statistics.Organisation) {
 	return all
 }
 
-// drawnClient is one with an account at one of the organisations, the first ones larger than the last.
-func drawnClient(r *rand.Rand, offices int) statistics.Contribution {
+// drawnClient is one of an organisation, the first of which are larger than the last: somebody who came in the quarter or in one of the
+// seven before, and is in the service in this one, or of those who came before only every third is.
+func drawnClient(r *rand.Rand, offices int, here bool) statistics.Contribution {
 	q := benchQuarter
-	from := q
-	if r.IntN(3) > 0 {
-		from -= statistics.Quarter(1 + r.IntN(3))
-	}
+	from := q - statistics.Quarter(r.IntN(8))
 	c := statistics.Contribution{
 		Organisation: benchOffice(int(float64(offices) * math.Pow(r.Float64(), 1.7))), Service: rules.AssistertSelvhjelp, Registered: from,
 	}
@@ -92,28 +90,41 @@ func drawnClient(r *rand.Rand, offices int) statistics.Contribution {
 		s = client.Evolve(s, client.Event{Effective: on.Start(), Body: b})
 		s.Client, s.Service = domain.ID{}, c.Service
 		c.Turn(statistics.QuarterOf(on.Start()), b, s)
+		if _, ok := b.(client.Registered); !ok {
+			c.In(statistics.QuarterOf(on.Start())).Active = true
+		}
 	}
 	turn(day, client.Registered{Service: c.Service})
 	switch r.IntN(10) {
 	case 0:
 		turn(day, client.Declined{})
 	case 1:
+		c.In(from).Active = r.IntN(2) == 0 // looks, and does not answer
 	default:
 		turn(day, client.Granted{AskOn: day.AddWeeks(22), LapseOn: day.AddWeeks(26).AddDays(1)})
-		if r.IntN(6) == 0 && from == q {
-			turn(q.End().AddDays(-1), client.Withdrawn{Grant: 2})
+		for asked := day.AddWeeks(22); statistics.QuarterOf(asked.Start()) <= q; asked = asked.AddWeeks(22) {
+			if answer := r.IntN(6); answer == 0 {
+				turn(asked, client.FollowUpEnded{Grant: 2})
+				break
+			} else if answer < 3 {
+				break // no answer: it runs out
+			}
+			turn(asked, client.FollowUpConfirmed{Grant: 2, AskOn: asked.AddWeeks(22), LapseOn: asked.AddWeeks(26).AddDays(1)})
 		}
 	}
-	if r.IntN(12) == 0 && from < q {
+	if s.Status == client.Shared && r.IntN(12) == 0 {
+		turn(q.End().AddDays(-1), client.Withdrawn{Grant: 2})
+	}
+	if from < q && r.IntN(12) == 0 {
 		turn(q.Start().AddDays(10), client.CodeRotated{})
 	}
-	if r.IntN(5) == 0 {
+	if !here && from < q && r.IntN(3) > 0 {
 		return c
 	}
 	p := c.In(q)
-	p.Active = true
+	p.Active = p.Active || here || from < q
 	for _, part := range []string{"start", "connections", "activity", "sleep", "thoughts", "worry", "people", "onward"} {
-		if r.IntN(4) == 0 {
+		if !p.Active || r.IntN(4) == 0 {
 			break
 		}
 		p.Finish(part)
@@ -139,10 +150,14 @@ func (b *bench) drawn(n, offices int) benchCohort {
 	r := rand.New(rand.NewPCG(1, 2))
 	c := benchCohort{fmt.Sprintf("%s clients drawn from a seed, %d organisations", grouped(float64(n)), offices), nil, benchOffices(offices)}
 	for range n {
-		one := drawnClient(r, offices)
+		one := drawnClient(r, offices, false)
 		score := func(most, by int) (first, last int) {
 			first = min(most, int(math.Abs(r.NormFloat64()*5+float64(most)/2.4)))
 			return first, min(most, max(0, first-by+int(r.NormFloat64()*4)))
+		}
+		if !one.In(benchQuarter).Active {
+			c.clients = append(c.clients, one)
+			continue
 		}
 		if r.IntN(4) > 0 {
 			first, last := score(27, 3)
@@ -163,13 +178,14 @@ func (b *bench) drawn(n, offices int) benchCohort {
 	return c
 }
 
-// fromAnswers are the persons of a file, all in one quarter, at organisations drawn from a seed.
+// fromAnswers are the persons of a file, all in one quarter, at organisations drawn from a seed, and beside each somebody drawn.
 func fromAnswers(f *answerFile) benchCohort {
 	const offices = 12
 	r := rand.New(rand.NewPCG(1, 2))
-	c := benchCohort{fmt.Sprintf("the %d persons of --answers, %d organisations", len(f.people), offices), nil, benchOffices(offices)}
+	c := benchCohort{fmt.Sprintf("the %d persons of --answers, and as many drawn, %d organisations", len(f.people), offices), nil, benchOffices(offices)}
 	for i := range f.people {
-		one := drawnClient(r, offices)
+		c.clients = append(c.clients, drawnClient(r, offices, false))
+		one := drawnClient(r, offices, true)
 		for n := range f.people[i] {
 			items, _ := f.form(i, n)
 			score, err := journal.PHQ9.Score(items)
@@ -190,7 +206,7 @@ func (b *bench) tabulate(c benchCohort) error {
 	}
 	var risk statistics.Risk
 	took, err := timed(func() error {
-		r, made, err := statistics.Make(spec, benchQuarter, 1, pop, noise, nil)
+		r, made, err := statistics.Make(spec, benchQuarter, 1, pop, noise)
 		if err == nil {
 			risk = made
 			_, err = releases.Prepare(spec, r, made)
@@ -233,40 +249,7 @@ func (b *bench) tabulate(c benchCohort) error {
 		Section: c.name, What: "the release with its audit and files", Figure: took, Unit: seconds,
 		Note: fmt.Sprintf("%d tables, %d cells, %d organisations that know their own", len(spec.Tables), len(p.Cells), risk.Insiders),
 	}, &aim{most: 30})
-	return b.afterOthers(c, noise, ours)
-}
-
-// afterOthers releases the quarters before one after the other, and then the same: what it tells and takes when all of them are tied together.
-func (b *bench) afterOthers(c benchCohort, noise statistics.Noise, alone int) error {
-	const before = 3
-	spec, pop := statistics.Quarterly, c.population()
-	var previous *statistics.Previous
-	for q := benchQuarter - before; ; q++ {
-		var risk statistics.Risk
-		took, err := timed(func() error {
-			r, made, err := statistics.Make(spec, q, 1, pop, noise, previous)
-			if err == nil {
-				previous, risk = &statistics.Previous{Release: r, Kept: made.Kept}, made
-				_, err = releases.Prepare(spec, r, made)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if q < benchQuarter {
-			continue
-		}
-		b.add(benchLine{
-			Section: c.name, What: "numbers told after three releases", Figure: float64(numbersTold(risk)), Unit: counted,
-			Against: "told as the first release", Yardstick: float64(alone),
-		}, nil)
-		b.add(benchLine{
-			Section: c.name, What: "the release after three others", Figure: took, Unit: seconds,
-			Note: fmt.Sprintf("%d cells are attacked", len(risk.Problem.Cells)),
-		}, &aim{most: 30})
-		return nil
-	}
+	return nil
 }
 
 // numbersTold is how many cells are told, each once.

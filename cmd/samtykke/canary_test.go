@@ -218,7 +218,7 @@ func (a *aviary) bent(field string) string {
 func (a *aviary) filled(path string) string {
 	return strings.NewReplacer("{handle}", a.person("Ada").handle.String(), "{professional}", a.person("Per").caller.Actor.String(),
 		"{form}", "answer", "{feed}", "1", "{after}", "0", "{position}", "1", "{access}", domain.ID{1}.String(),
-		"{account}", domain.ID{1}.String(), "{quarter}", "2025Q4", "{file}", "clients.csv", "{chapter}", "use").Replace(path)
+		"{account}", domain.ID{1}.String(), "{quarter}", "2025Q4", "{file}", "sharing.csv", "{chapter}", "use").Replace(path)
 }
 
 // theirAddress is everybody's.

@@ -139,7 +139,7 @@ func (s openSite) everything(by ledger.Caller, q statistics.Quarter) map[string]
 	s.t.Helper()
 	shown := map[string]string{}
 	fill := func(path string) string {
-		return strings.NewReplacer("{quarter}", q.String(), "{file}", "clients.csv", "{chapter}", "phq-9", "{handle}", domain.ID{9}.String(), "{professional}", domain.ID{9}.String(),
+		return strings.NewReplacer("{quarter}", q.String(), "{file}", "sharing.csv", "{chapter}", "phq-9", "{handle}", domain.ID{9}.String(), "{professional}", domain.ID{9}.String(),
 			"{form}", "phq-9", "{feed}", "1", "{after}", "0", "{position}", "1").Replace(path)
 	}
 	for _, rt := range api.Routes {
@@ -406,7 +406,7 @@ func TestStatisticsAreOpen(t *testing.T) {
 		{"/statistics/" + q.String(), "text/html", "Deling"},
 		{"/statistics/" + q.String() + "/phq-9", "text/html", "−2,3"},
 		{"/statistics/" + q.String() + "/gad-7?lang=en", "text/html", "−2.3"},
-		{"/statistics/" + q.String() + "/files/clients.csv", "text/csv; charset=utf-8", "new;persons;flag"},
+		{"/statistics/" + q.String() + "/files/sharing.csv", "text/csv; charset=utf-8", "sharing;persons;flag"},
 		{"/statistics/" + q.String() + "/files/codebook.json", "application/json", "phq-9"},
 		{"/statistics/" + q.String() + "/files/manifest.json", "application/json", `"proof"`},
 		{api.Prefix + "/statistics", "application/json", q.String()},
@@ -446,8 +446,8 @@ func TestAChangedReleaseIsNotShown(t *testing.T) {
 		}
 	}
 	files := "/statistics/" + q.String() + "/files/"
-	write("clients.csv", "new;persons;flag\ntotal;7;0\n")
-	if w := s.asks(ledger.Caller{}, "GET", files+"clients.csv", nil); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "total;7") {
+	write("sharing.csv", "sharing;persons;flag\ntotal;7;0\n")
+	if w := s.asks(ledger.Caller{}, "GET", files+"sharing.csv", nil); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "total;7") {
 		t.Errorf("a changed file: %d", w.Code)
 	}
 	if w := s.asks(ledger.Caller{}, "GET", "/statistics/"+q.String(), nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Filene kan ikke hentes nå") {

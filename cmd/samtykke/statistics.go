@@ -101,15 +101,7 @@ func (s *system) make(
 	if err != nil {
 		return releases.Made{}, statistics.Risk{}, err
 	}
-	var previous *statistics.Previous
-	if p, ok := st.Of(q - 1); ok {
-		r, err := s.shelf().Previous(p.Released)
-		if err != nil {
-			return releases.Made{}, statistics.Risk{}, err
-		}
-		previous = &r
-	}
-	r, risk, err := statistics.Make(spec, q, uint64(position), pop, noise, previous)
+	r, risk, err := statistics.Make(spec, q, uint64(position), pop, noise)
 	if err != nil {
 		return releases.Made{}, risk, err
 	}
@@ -399,7 +391,7 @@ func printRisk(to io.Writer, r statistics.Risk) error {
 		fmt.Fprintf(to, "Withheld as a whole, there are too few: %s\n", list(r.Withheld))
 	}
 	_, err := fmt.Fprintf(to, "  %5d suppressed so that those cannot be worked out\n  %5d told\n"+
-		"%d remainders were protected, too: what an organisation could subtract, and few who left.\n%d of %d means told.\n"+
+		"%d remainders were protected, too: what an organisation could subtract, and few who stayed away.\n%d of %d means told.\n"+
 		"Tried as somebody outside and as each of %d organisations: nothing is found out.\n",
 		r.Secondary, r.Cells-sensitive-r.Secondary, r.Remainders, r.MeansShown, r.Means, r.Insiders)
 	return err

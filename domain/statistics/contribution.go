@@ -25,12 +25,12 @@ type Contribution struct {
 
 // A Part is one client's quarter.
 type Part struct {
-	Quarter                         Quarter
-	State                           client.State // after the last event by then
-	Asked, Yes, No, Lapsed, Rotated int          // how often
-	Active                          bool         // used the service, or answered or changed something
-	Finished                        []string     // parts of the programme
-	Forms                           []Course
+	Quarter                  Quarter
+	State                    client.State // after the last event by then
+	Yes, No, Lapsed, Rotated int          // how often
+	Active                   bool         // used the service, or answered or changed something
+	Finished                 []string     // parts of the programme
+	Forms                    []Course
 }
 
 // A Course is from the first to the last form of one instrument in a quarter.
@@ -83,8 +83,6 @@ func (c Contribution) With(journal Contribution) Contribution {
 // count counts what a body tells of the question about follow-up, and of codes.
 func (p *Part) count(b client.Body) {
 	switch b.(type) {
-	case client.FollowUpAsked:
-		p.Asked++
 	case client.FollowUpConfirmed:
 		p.Yes++
 	case client.FollowUpEnded:
@@ -116,47 +114,81 @@ func (p *Part) Fill(b journal.Assessed) {
 	c.Last, c.To = b.Score, b.Severity
 }
 
-// A Person is one client as a closed quarter shows it, at the quarter's end.
+// A Person is one client as a closed quarter shows it, at the quarter's end, and as those before did.
 type Person struct {
 	Service rules.Service
-	New     bool // registered in the quarter
-	State   client.State
+	New     bool         // registered in the quarter
+	First   client.State // at the end of the quarter of the registration
+	Before  client.State // at the end of the quarter before; the zero State of who is new
 	Part
+
+	Registered           Quarter
+	RanOut               []Quarter // up to this one, in which sharing ran out
+	Unanswered, Declined []Quarter // up to this one, at whose end the first question was so, of those when the client was new or used the service
 }
 
-// Person gives the client in the quarter, with what time alone had brought by its end, whether or not that was recorded. It reports
-// false for whoever had no account then, and for whoever is not to be used for anything.
+// Person gives the client in the quarter, with what time alone had brought by its end, whether or not that was recorded: also one
+// who was deactivated before, and did nothing in it. It reports false for whoever had never been registered by then, and for whoever is
+// not to be used for anything.
 func (c Contribution) Person(q Quarter, books rules.Books) (Person, bool) {
 	if c.Registered == 0 || c.Registered > q || c.State.Restricted || c.State.Erased {
 		return Person{}, false
 	}
-	p := Person{Service: c.Service, New: c.Registered == q}
-	before := client.State{}
+	p := Person{Service: c.Service, Registered: c.Registered, New: c.Registered == q, First: c.by(c.Registered, books, nil), Before: c.by(q-1, books, nil)}
+	p.Quarter = q
 	for _, part := range c.Quarters {
-		if part.Quarter < q {
-			before = part.State
-		}
-		if part.Quarter <= q {
-			p.State = part.State
-		}
-		if part.Quarter == q {
+		if part.Quarter == q && !p.Before.Deactivated {
 			p.Part = part
 		}
+		if part.Quarter > q {
+			break
+		}
+		if part.Lapsed > 0 {
+			p.RanOut = append(p.RanOut, part.Quarter)
+		}
+		if part.active() || part.Quarter == c.Registered {
+			switch part.State.Status {
+			case client.Unanswered:
+				p.Unanswered = append(p.Unanswered, part.Quarter)
+			case client.Refused:
+				p.Declined = append(p.Declined, part.Quarter)
+			}
+		}
 	}
-	if before.Deactivated {
-		return Person{}, false
+	p.State = c.by(q, books, func(e client.Event) {
+		in := QuarterOf(e.Effective)
+		if _, ok := e.Body.(client.Lapsed); ok {
+			p.RanOut = append(p.RanOut, in)
+		}
+		if in == q {
+			p.count(e.Body)
+		}
+	})
+	p.Active = p.active()
+	return p, true
+}
+
+// active tells whether the client used the service.
+func (p Part) active() bool { return p.Active || len(p.Finished) > 0 || len(p.Forms) > 0 }
+
+// by gives the client's state at the end of a quarter. Whatever time alone has brought since the last event is told to due, if there is one.
+func (c Contribution) by(q Quarter, books rules.Books, due func(client.Event)) (s client.State) {
+	for _, part := range c.Quarters {
+		if part.Quarter <= q {
+			s = part.State
+		}
 	}
 	end := q.End().Start()
-	for _, e := range p.State.Due(books, end) {
+	for _, e := range s.Due(books, end) {
 		if e.Effective.Equal(end) {
 			break // it is the next quarter's
 		}
-		if QuarterOf(e.Effective) == q {
-			p.count(e.Body)
+		if due != nil {
+			due(e)
 		}
-		p.State = client.Evolve(p.State, e)
+		s = client.Evolve(s, e)
 	}
-	return p, true
+	return s
 }
 
 // Course gives the person's forms of an instrument in the quarter; the zero Course where there are none.

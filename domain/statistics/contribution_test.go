@@ -8,6 +8,7 @@ import (
 
 	"samtykke/domain"
 	"samtykke/domain/client"
+	"samtykke/domain/disclosure"
 	"samtykke/domain/journal"
 	"samtykke/domain/rules"
 	"samtykke/domain/statistics"
@@ -79,12 +80,12 @@ func TestTimeCountsInItsQuarter(t *testing.T) {
 	late.add("2026-07-07", client.Lapsed{Grant: 2})
 	for name, l := range map[string]*life{"nothing recorded": silent, "recorded": late} {
 		for q, want := range map[string]string{
-			"2025Q4": "nobody", "2026Q1": "shared asked 0 lapsed 0", "2026Q2": "shared asked 1 lapsed 0", "2026Q3": "lapsed asked 0 lapsed 1",
-			"2026Q4": "lapsed asked 0 lapsed 0",
+			"2025Q4": "nobody", "2026Q1": "shared, lapsed 0, ever false", "2026Q2": "shared, lapsed 0, ever false", "2026Q3": "lapsed, lapsed 1, ever true",
+			"2026Q4": "lapsed, lapsed 0, ever true",
 		} {
 			got := "nobody"
 			if p, ok := l.c.Person(quarter(t, q), rules.All); ok {
-				got = fmt.Sprintf("%s asked %d lapsed %d", p.State.Status, p.Asked, p.Lapsed)
+				got = fmt.Sprintf("%s, lapsed %d, ever %v", p.State.Status, p.Lapsed, p.RanOut != nil)
 			}
 			if got != want {
 				t.Errorf("%s: %s: %s, want %s", name, q, got, want)
@@ -103,13 +104,24 @@ func TestALapseAtTheEnd(t *testing.T) {
 	}
 }
 
-// Whoever is restricted, and whoever was deactivated before the quarter, is not counted.
+// Whoever is restricted is not counted, nor whoever did nothing in the quarter, having been deactivated before or not.
 func TestWhoIsNotCounted(t *testing.T) {
 	l := sharing("2026-01-05")
 	q1, q2 := quarter(t, "2026Q1"), quarter(t, "2026Q2")
+	l.c.In(q2).Active = true
 	counted := func(what string, q statistics.Quarter, want bool) {
 		t.Helper()
-		if _, got := l.c.Person(q, rules.All); got != want {
+		pop := crowd{map[domain.ID]statistics.Contribution{{7}: l.c}, 1, nil}.population()
+		pop.Organisations[0].ID = us
+		p, err := statistics.Problem(statistics.Quarterly, q, pop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := false
+		for _, cell := range p.Cells {
+			got = got || cell.Kind == disclosure.Publishable && cell.Persons > 0
+		}
+		if got != want {
 			t.Errorf("%s: counted in %s: %v, want %v", what, q, got, want)
 		}
 	}
@@ -121,6 +133,9 @@ func TestWhoIsNotCounted(t *testing.T) {
 	l.add("2026-05-07", client.Deactivated{})
 	counted("deactivated in the quarter", q2, true)
 	counted("deactivated before", q2+1, false)
+	if p, ok := l.c.Person(q2+1, rules.All); !ok || !p.Before.Deactivated || p.First.Status != client.Shared {
+		t.Error("one who was there once is not among those who were")
+	}
 }
 
 // Of a client's state no id, no code and no instant stays in a contribution, nor does it print anything.

@@ -1,56 +1,146 @@
 package statistics
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"samtykke/domain/disclosure"
 )
 
-// groupName is that of the group's cell at an organisation, a group of them, or all.
-func (b *board) groupName(g Group, over int) string {
-	q := b.quarter
-	if g.Before {
-		q--
-	}
-	vars := make([]string, len(g.Is))
-	for i, is := range g.Is {
-		vars[i] = is.Variable.Name + "=" + is.Category
-	}
-	return nameOf(q, g.Universe, b.office(over), vars)
+// pool counts the people of one pool at each organisation, by the quarter whose release told of them.
+type pool struct {
+	of      *Pool
+	told    []map[Quarter]int
+	deleted []int
 }
 
-// flow ties those in groups at an organisation, a group of them, or all, to where they come from; to where they all come from, there is
-// somebody more, who is not in those groups.
-func (b *board) flow(f Flow, over int) {
-	if single := 0 <= over && over < b.leaves; !single && !f.Totals {
-		return
+// at is how many are in the pool at an organisation.
+func (p pool) at(leaf int) int {
+	n := p.deleted[leaf]
+	for _, told := range p.told[leaf] {
+		n += told
 	}
-	to, from := b.cellsOf(f.To, over), b.cellsOf(f.From, over)
-	if to == nil || from == nil {
+	return n
+}
+
+// ties binds cells by what everybody knows of people, at every organisation, then at each group of them, and of all.
+func (b *board) ties() {
+	for over := range b.offices {
+		b.tiesAt(over)
+	}
+	b.tiesAt(all)
+}
+
+func (b *board) tiesAt(over int) {
+	for _, f := range b.spec.Flows {
+		b.flow(f, over)
+	}
+	for _, p := range b.pools {
+		b.pool(p, over)
+	}
+}
+
+// flow ties those in groups to the groups that all of them are in: there is somebody more, who is in the latter only.
+func (b *board) flow(f Flow, over int) {
+	of, in := b.cellsOf(f.Of, over), b.cellsOf(f.In, over)
+	if len(of) < len(f.Of) || len(in) < len(f.In) {
 		return // a table is not there: the flow says nothing
 	}
-	rest := b.personsIn(from) - b.personsIn(to)
-	if rest < 0 {
-		return // somebody came back, who was not counted in the quarter before: nothing follows
+	left := unseen{
+		name: func(over int) string { return b.groupNames(f.In, over) + " and not " + b.groupNames(f.Of, over) },
+		persons: func(leaf int) (persons, group int) {
+			group = b.count(f.In, leaf)
+			return group - b.count(f.Of, leaf), group
+		},
 	}
-	var own []int // what is an organisation's, which may subtract it
-	for _, leaf := range b.others(over) {
-		in, out := b.cellsOf(f.To, leaf), b.cellsOf(f.From, leaf)
-		if in != nil && out != nil {
-			own = append(own, max(b.personsIn(out)-b.personsIn(in), 0))
+	if i, ok := b.unseen(left, b.personsIn(in)-b.personsIn(of), b.personsIn(in), over, slices.Concat(of, in)); ok {
+		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: b.together(f.In, in, over), Parts: append(of, i)})
+	}
+}
+
+// pool ties those in groups to the people of whom they are a part, and of whom everybody is taken to know how many there are.
+func (b *board) pool(p pool, over int) {
+	size := b.known(p, over)
+	groups := slices.DeleteFunc(slices.Clone(p.of.Of), func(g Group) bool { return len(b.cellsOf([]Group{g}, over)) == 0 })
+	if size == 0 || len(groups) == 0 {
+		return
+	}
+	in := b.cellsOf(groups, over)
+	name := func(over int) string { return p.of.Name + at(b.office(over)) }
+	left := unseen{
+		name:    func(over int) string { return name(over) + " and not " + b.groupNames(groups, over) },
+		persons: func(leaf int) (persons, group int) { return p.at(leaf) - b.count(groups, leaf), p.at(leaf) },
+	}
+	if i, ok := b.unseen(left, size-b.personsIn(in), size, over, in); ok {
+		known := b.derive(disclosure.Cell{Name: name(over), Persons: size, Kind: disclosure.Released})
+		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: known, Parts: append(in, i)})
+	}
+}
+
+// known is the least that everybody is taken to find possible for the size of a pool: where those of a quarter were few, or few beside
+// those of one organisation, it was not told, and they could be more, by the whole protection.
+func (b *board) known(p pool, over int) (n int) {
+	few := func(n int) bool { return 0 < n && n < b.spec.Rules.Threshold }
+	told := map[Quarter]int{}
+	for _, leaf := range b.members(over) {
+		n += p.at(leaf)
+		for q, persons := range p.told[leaf] {
+			told[q] += persons
 		}
 	}
-	var within []*tally
-	for _, i := range slices.Concat(to, from) {
-		within = append(within, b.within[i]...)
+	for q, persons := range told {
+		if few(persons) || slices.ContainsFunc(b.members(over), func(leaf int) bool { return few(persons - p.told[leaf][q]) }) {
+			n += b.spec.Rules.Protection
+		}
 	}
-	left := b.unseen(b.groupNames(f.From, over)+" and not "+b.groupNames(f.To, over), rest, over, own, within)
-	b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: b.together(f.From, from, over), Parts: append(to, left)})
-	if slices.ContainsFunc(f.From, func(g Group) bool { return g.Before }) {
-		b.tie(within)
+	return n
+}
+
+// unseen is who is in a group and not in what is told of it, of which no table tells.
+type unseen struct {
+	name    func(over int) string
+	persons func(leaf int) (persons, group int) // at an organisation: how many, and of how many
+}
+
+// unseen makes the cell of such people, and gives its index; false where there are fewer than none: what everybody takes for true is not
+// so of somebody there, and leads astray. Few are protected like any other few, and nobody of a group like everybody of it. So is what
+// is left without those of one organisation, which knows its own; unless another one's few are a cell of their own: who finds possible
+// that those are more does so of all that are left.
+func (b *board) unseen(u unseen, persons, group, over int, bound []int) (int, bool) {
+	if persons < 0 {
+		return 0, false
 	}
+	few := b.spec.Rules.Threshold
+	sensitive := func(persons, group int) bool { return 0 < persons && persons < few || persons == 0 && group >= few }
+	c := disclosure.Cell{Name: u.name(over), Persons: persons, Kind: disclosure.Private}
+	if sensitive(persons, group) {
+		c.Kind = disclosure.Derived
+		if persons == 0 {
+			c.Group = group
+		}
+	}
+	leaves := b.members(over)
+	for _, leaf := range leaves {
+		own, of := u.persons(leaf)
+		if own = max(own, 0); of == 0 || of >= group || !sensitive(persons-own, group-of) {
+			continue
+		}
+		if !slices.ContainsFunc(leaves, func(other int) bool {
+			i, ok := b.index[u.name(other)]
+			return ok && other != leaf && b.problem.Cells[i].Kind == disclosure.Derived
+		}) {
+			c.Kind, c.RestSmall = disclosure.Derived, true
+		}
+	}
+	i := b.derive(c)
+	for _, cell := range bound {
+		b.within[i] = append(b.within[i], b.within[cell]...)
+	}
+	if len(leaves) == 1 { // an organisation's own, or that of a group of one
+		in := &b.problem.Insiders[leaves[0]]
+		in.Knows = append(in.Knows, i)
+	}
+	return i, true
 }
 
 // together is the cell of everybody in groups.
@@ -61,24 +151,17 @@ func (b *board) together(groups []Group, cells []int, over int) int {
 	name := b.groupNames(groups, over)
 	whole, ok := b.index[name]
 	if !ok {
-		var within []*tally
-		for _, i := range cells {
-			within = append(within, b.within[i]...)
-		}
-		whole = b.unseen(name, b.personsIn(cells), over, nil, within)
-		b.problem.Cells[whole].Kind = disclosure.Private // few in it are few in its parts, and protected there
+		whole = b.derive(disclosure.Cell{Name: name, Persons: b.personsIn(cells), Kind: disclosure.Private}) // few in it are few in its parts
 		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: whole, Parts: cells})
 	}
 	return whole
 }
 
-// cellsOf are those of groups at a place, or nil where one of them is in no table.
-func (b *board) cellsOf(groups []Group, over int) []int {
-	cells := make([]int, len(groups))
-	for i, g := range groups {
-		var ok bool
-		if cells[i], ok = b.index[b.groupName(g, over)]; !ok {
-			return nil
+// cellsOf are those of groups at an organisation, a group of them, or all, as far as a table tells of them.
+func (b *board) cellsOf(groups []Group, over int) (cells []int) {
+	for _, g := range groups {
+		if i, ok := b.index[b.groupName(g, over)]; ok {
+			cells = append(cells, i)
 		}
 	}
 	return cells
@@ -91,152 +174,55 @@ func (b *board) personsIn(cells []int) (n int) {
 	return n
 }
 
+// count is how many of an organisation's are in groups, also where no table tells.
+func (b *board) count(groups []Group, leaf int) (n int) {
+	for _, g := range groups {
+		for _, t := range b.tallies {
+			if p, ok := t.table.place(g); ok {
+				p.over = leaf
+				n += b.at(t, p).persons
+				break
+			}
+		}
+	}
+	return n
+}
+
+// place is where a table counts a group, over all organisations; false if it does not.
+func (t *Table) place(g Group) (place, bool) {
+	p := place{all, all, all, all}
+	if t.Universe != g.Universe {
+		return p, false
+	}
+	for _, is := range g.Is {
+		of := slices.Index(t.Of, is.Variable)
+		switch {
+		case t.By == is.Variable && p.by == all:
+			p.by = category(t.By, is.Category)
+		case of >= 0 && p.of == all:
+			p.of, p.is = of, category(is.Variable, is.Category)
+		default:
+			return p, false
+		}
+	}
+	return p, true
+}
+
+// groupName is that of the group's cell at an organisation, a group of them, or all.
+func (b *board) groupName(g Group, over int) string {
+	for _, same := range b.spec.Same {
+		if g.Universe == same[0].Universe && slices.Equal(g.Is, same[0].Is) {
+			g = same[1]
+		}
+	}
+	universe, rest, _ := strings.Cut(g.String(), " ")
+	return strings.TrimSuffix(b.quarter.String()+" "+universe+at(b.office(over))+" "+rest, " ")
+}
+
 func (b *board) groupNames(groups []Group, over int) string {
 	names := make([]string, len(groups))
 	for i, g := range groups {
 		names[i] = b.groupName(g, over)
 	}
 	return strings.Join(names, " or ")
-}
-
-// others are the organisations of a group, or all; of a single one there are none.
-func (b *board) others(over int) []int {
-	if 0 <= over && over < b.leaves {
-		return nil
-	}
-	return b.members(over)
-}
-
-// unseen makes a cell that no table shows, and gives its index. Few are protected like any other few, and so are few without those of
-// one organisation.
-func (b *board) unseen(name string, persons, over int, own []int, within []*tally) int {
-	few := func(n int) bool { return 0 < n && n < b.spec.Rules.Threshold }
-	c := disclosure.Cell{Name: name, Persons: persons, Kind: disclosure.Private}
-	for _, n := range own {
-		c.RestSmall = c.RestSmall || few(persons-n)
-	}
-	if few(persons) || c.RestSmall {
-		c.Kind = disclosure.Derived
-	}
-	i := b.derive(c)
-	b.within[i] = within
-	if 0 <= over && over < b.leaves {
-		in := &b.problem.Insiders[over]
-		in.Knows = append(in.Knows, i)
-	}
-	return i
-}
-
-// tie notes tables that say more about what was released before.
-func (b *board) tie(tables []*tally) {
-	for _, t := range tables {
-		if !slices.Contains(b.tied, t) {
-			b.tied = append(b.tied, t)
-		}
-	}
-	slices.SortFunc(b.tied, func(x, y *tally) int { return slices.Index(b.tallies, x) - slices.Index(b.tallies, y) })
-}
-
-// leavers ties those who had everything deleted to those who have left: whoever else did is protected where they are few.
-func (b *board) leavers(over int) {
-	left, ok := b.index[b.groupNames(stay.From, over)+" and not "+b.groupNames(stay.To, over)]
-	gone, told := b.index[nameOf(b.quarter, deleted, b.office(over), nil)]
-	if ok && told && b.problem.Cells[gone].Persons > 0 {
-		if rest := b.problem.Cells[left].Persons - b.problem.Cells[gone].Persons; rest >= 0 {
-			b.part(left, gone, disclosure.Cell{Name: b.problem.Cells[left].Name + " and did not delete", Persons: rest})
-		}
-	}
-}
-
-// remember begins the problem with what was released before.
-func (b *board) remember(kept disclosure.Problem) {
-	b.problem.Cells, b.problem.Sums = slices.Clone(kept.Cells), slices.Clone(kept.Sums)
-	b.within, b.sets = make([][]*tally, len(kept.Cells)), make([]disclosure.RecordSum, len(kept.Cells))
-	for i, c := range kept.Cells {
-		b.index[c.Name] = i
-	}
-	for _, old := range kept.Insiders {
-		i := slices.IndexFunc(b.problem.Insiders, func(in disclosure.Insider) bool { return in.Name == old.Name })
-		if i < 0 {
-			i = len(b.problem.Insiders)
-			b.problem.Insiders = append(b.problem.Insiders, disclosure.Insider{Name: old.Name})
-		}
-		b.problem.Insiders[i].Knows = slices.Clone(old.Knows)
-	}
-	b.before = len(kept.Cells)
-}
-
-// keep gives what the releases after this one are compared with: the numbers of tables that are kept, and all that were kept before.
-func (b *board) keep(pattern disclosure.Pattern) (kept disclosure.Problem) {
-	at := map[int]int{}
-	for i, c := range b.problem.Cells {
-		if i >= b.before && !b.kept(i) {
-			continue
-		}
-		if c.Kind == disclosure.Publishable {
-			if c.Kind = disclosure.Derived; pattern.Shown(i) {
-				c.Kind = disclosure.Released
-			}
-		}
-		at[i] = len(kept.Cells)
-		kept.Cells = append(kept.Cells, c)
-	}
-	has := func(cells ...int) bool {
-		return !slices.ContainsFunc(cells, func(i int) bool { _, ok := at[i]; return !ok })
-	}
-	moved := func(cells []int) (all []int) {
-		for _, i := range cells {
-			if has(i) {
-				all = append(all, at[i])
-			}
-		}
-		return all
-	}
-	for _, s := range b.problem.Sums {
-		if has(s.Total) && has(s.Parts...) {
-			kept.Sums = append(kept.Sums, disclosure.Sum{Total: at[s.Total], Parts: moved(s.Parts)})
-		}
-	}
-	for _, in := range b.problem.Insiders {
-		kept.Insiders = append(kept.Insiders, disclosure.Insider{Name: in.Name, Knows: moved(in.Knows)})
-	}
-	return kept
-}
-
-// kept tells whether a cell of this release stays inside: one of a table that is kept, or one that no table shows and that says something
-// of such tables only.
-func (b *board) kept(i int) bool {
-	is := func(t *tally) bool { return t.table.Kept }
-	switch b.problem.Cells[i].Kind {
-	case disclosure.Publishable, disclosure.Structural:
-		return slices.ContainsFunc(b.within[i], is)
-	}
-	return len(b.within[i]) > 0 && !slices.ContainsFunc(b.within[i], func(t *tally) bool { return !is(t) })
-}
-
-// check says whether what was kept is that of the release: what it told is told there, and nothing else.
-func (p *Previous) check(spec Specification) error {
-	told := map[string]bool{}
-	for _, c := range p.Kept.Cells {
-		told[c.Name] = c.Kind == disclosure.Released || c.Kind == disclosure.Structural
-	}
-	for i, t := range p.Release.Tables {
-		if i >= len(spec.Tables) || !spec.Tables[i].Kept {
-			continue
-		}
-		for _, row := range t.Rows {
-			var vars []string
-			if row.Class != "" {
-				vars = append(vars, spec.Tables[i].By.Name+"="+row.Class)
-			}
-			if row.Category != "" {
-				vars = append(vars, row.Variable+"="+row.Category)
-			}
-			name := nameOf(p.Release.Period, spec.Tables[i].Universe, row.Organisation, vars)
-			if was, ok := told[name]; !ok || was != (row.Persons != nil) {
-				return fmt.Errorf("statistics: what is kept of %s is of another release", p.Release.Period)
-			}
-		}
-	}
-	return p.Kept.Validate()
 }

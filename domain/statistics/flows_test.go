@@ -1,7 +1,7 @@
 package statistics_test
 
 import (
-	"fmt"
+	"strings"
 	"testing"
 
 	"samtykke/domain/client"
@@ -9,129 +9,129 @@ import (
 	"samtykke/domain/statistics"
 )
 
-// answered is a crowd in which so many, who had not answered the first question before the quarter, say yes in it.
-func answered(n int, q statistics.Quarter) crowd {
-	c := drawn(5, 600, 3, q)
-	for id, one := range c.clients {
-		if n > 0 && one.Registered < q && one.State.Status == client.Unanswered {
+// later is a crowd of which everybody who came before the quarter uses the service in it, but for so many who stay away; and so many of
+// those who had not answered the first question before it say yes in it.
+func later(q statistics.Quarter, answer, away int) crowd {
+	const n = 1500
+	c := drawn(5, n, 3, q)
+	for i := range n {
+		one := c.clients[idOf(i)]
+		if one.Registered == q {
+			continue
+		}
+		waits := one.State.Status == client.Unanswered
+		p := one.In(q)
+		switch {
+		case waits && answer > 0:
+			answer--
 			day := q.Start().AddDays(20)
 			l := &life{one.State, one}
 			l.add(day.String(), client.Granted{AskOn: day.AddWeeks(22), LapseOn: day.AddWeeks(26).AddDays(1)})
-			c.clients[id] = l.c
-			n--
+			one = l.c
+			one.In(q).Active = true
+		case !waits && away > 0:
+			away--
+			p.Active, p.Forms, p.Finished = false, nil, nil
+		default:
+			p.Active = true
 		}
+		c.clients[idOf(i)] = one
 	}
 	return c
 }
 
-// Two releases do not tell that two people have answered since: who had not answered then, without those who have not answered now and
-// were there then, are two. Where people come from is what finds it out; without that, both numbers are told.
+// make2 makes a release of a crowd under a specification.
+func make2(t *testing.T, spec statistics.Specification, c crowd, q statistics.Quarter) (map[string]statistics.Row, statistics.Risk) {
+	t.Helper()
+	r, risk, err := statistics.Make(spec, q, 7, c.population(), keyed(t, "k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names(r), risk
+}
+
+// Two releases do not tell that two people have answered since: who had not answered in their first quarter, without those who have not
+// answered now, are two. What earlier releases told is what finds it out; without that, the number is told.
 //
 // shows G02
 func TestTwoReleasesDoNotTellWhoAnswered(t *testing.T) {
 	q := quarter(t, "2026Q2")
-	c := answered(2, q)
-	tells := func(spec statistics.Specification) (then, now bool, risk statistics.Risk) {
-		before, counted, err := statistics.Make(spec, q-1, 7, c.population(), keyed(t, "k"), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		after, risk, err := statistics.Make(spec, q, 9, c.population(), keyed(t, "k"), &statistics.Previous{Release: before, Kept: counted.Kept})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return names(before)["2026Q1 clients sharing=unanswered"].Persons != nil,
-			names(after)["2026Q2 clients new=no sharing=unanswered"].Persons != nil, risk
+	before, _ := make2(t, statistics.Quarterly, later(q, 2, 0), q-1)
+	if n := before["2026Q1 users new=yes sharing=unanswered"].Persons; n == nil {
+		t.Fatal("the release before does not tell how many had not answered: the test shows nothing")
 	}
-	then, now, risk := tells(statistics.Quarterly)
-	if !then || now {
-		t.Errorf("how many had not answered is told then: %v, and of the same now: %v", then, now)
+	const now = "2026Q2 users new=no sharing=unanswered"
+	rows, risk := make2(t, statistics.Quarterly, later(q, 2, 0), q)
+	if rows[now].Persons != nil {
+		t.Error("how many of the same have not answered yet is told")
 	}
 	found := false
 	for _, cell := range risk.Problem.Cells {
-		found = found || cell.Kind == disclosure.Derived && cell.Persons == 2 &&
-			cell.Name == "2026Q1 clients sharing=unanswered and not 2026Q2 clients new=no sharing=unanswered"
+		found = found || cell.Kind == disclosure.Derived && cell.Persons == 2 && cell.Name == "came earlier and had not answered and not "+now
 	}
 	if !found {
 		t.Error("the two are no cell of the problem")
 	}
 	blind := statistics.Quarterly
-	blind.Flows = nil
-	if then, now, _ = tells(blind); !then || !now {
-		t.Errorf("without flows: %v and %v; the test shows nothing", then, now)
+	blind.Pools = nil
+	if rows, _ := make2(t, blind, later(q, 2, 0), q); rows[now].Persons == nil {
+		t.Error("without what earlier releases told it is hidden as well: the test shows nothing")
+	}
+	if rows, _ := make2(t, statistics.Quarterly, later(q, 40, 0), q); rows[now].Persons == nil {
+		t.Error("where forty have answered, it is hidden")
 	}
 }
 
-// What an earlier release hid is still a target, and what it told is taken to be known: of all releases there ever were.
-func TestAllEarlierReleasesAreAttacked(t *testing.T) {
-	q := quarter(t, "2026Q3")
-	c := drawn(6, 700, 3, q)
-	var previous *statistics.Previous
-	hidden := map[string]bool{}
-	for at := q - 2; at <= q; at++ {
-		r, risk := make1(t, c, at, "k", previous)
-		now := map[string]disclosure.Cell{}
-		for _, cell := range risk.Problem.Cells {
-			now[cell.Name] = cell
-		}
-		for name := range hidden {
-			if cell, ok := now[name]; !ok || cell.Kind != disclosure.Derived {
-				t.Errorf("%s was hidden and is not a target any more", name)
-			}
-		}
-		for name, row := range names(r) {
-			if _, ok := now[name]; ok && row.Persons == nil {
-				hidden[name] = true
-			}
-		}
-		if previous != nil {
-			for name, row := range names(previous.Release) {
-				if cell, ok := now[name]; ok && row.Persons != nil && cell.Kind != disclosure.Released && cell.Kind != disclosure.Structural {
-					t.Errorf("%s was told and is not known", name)
-				}
-			}
-		}
-		for name := range hidden { // what is not kept says nothing of later quarters
-			if !kept(risk.Kept, name) {
-				delete(hidden, name)
-			}
-		}
-		previous = &statistics.Previous{Release: r, Kept: risk.Kept}
-	}
-	if len(hidden) < 20 {
-		t.Errorf("only %d hidden numbers are kept: the test shows little", len(hidden))
-	}
-}
-
-func kept(p disclosure.Problem, name string) bool {
-	for _, c := range p.Cells {
-		if c.Name == name {
-			return true
-		}
-	}
-	return false
-}
-
-// What is kept is the release's own, holds nothing of anybody's health, and is refused beside another release.
-func TestWhatIsKept(t *testing.T) {
+// A release does not tell that all but two of those who had come before used the service again, at an organisation either: how many users
+// came earlier is told by nothing, and follows from how many users there are, and how many new ones.
+//
+// shows G02
+func TestTwoReleasesDoNotTellWhoStayedAway(t *testing.T) {
 	q := quarter(t, "2026Q2")
-	c := drawn(7, 400, 2, q)
-	first, risk := make1(t, c, q-1, "k", nil)
-	for _, cell := range risk.Kept.Cells {
-		var part string
-		if _, err := fmt.Sscanf(cell.Name, "2026Q1 %s", &part); err != nil || part != "clients" && part != "asked" && part != "deletions" {
-			t.Errorf("%s is kept", cell.Name)
+	follows := func(rows map[string]statistics.Row) (all []string) {
+		for _, over := range []string{"", " organisation=" + officeID(0).String(), " organisation=" + officeID(1).String(), " organisation=" + officeID(2).String()} {
+			if rows["2026Q2 users"+over].Persons != nil && rows["2026Q2 users"+over+" new=yes"].Persons != nil {
+				all = append(all, "users"+over)
+			}
+		}
+		return all
+	}
+	for _, away := range []int{2, 0} {
+		rows, risk := make2(t, statistics.Quarterly, later(q, 0, away), q)
+		if all := follows(rows); all != nil || risk.Remainders == 0 {
+			t.Errorf("%d stayed away: how many came back follows for %q; %d remainders", away, all, risk.Remainders)
 		}
 	}
-	if err := risk.Kept.Validate(); err != nil || len(risk.Kept.Sums) == 0 || len(risk.Kept.Insiders) != 2 {
-		t.Errorf("%d sums, %d insiders: %v", len(risk.Kept.Sums), len(risk.Kept.Insiders), err)
+	blind := statistics.Quarterly
+	blind.Pools = nil
+	if rows, _ := make2(t, blind, later(q, 0, 2), q); len(follows(rows)) == 0 {
+		t.Error("without what earlier releases told it is hidden as well: the test shows nothing")
 	}
-	other, _ := make1(t, drawn(8, 90, 2, q), q-1, "k", nil)
-	for name, p := range map[string]statistics.Previous{
-		"of another": {Release: other, Kept: risk.Kept}, "empty": {Release: first},
-	} {
-		if _, _, err := statistics.Make(statistics.Quarterly, q, 9, c.population(), keyed(t, "k"), &p); err == nil {
-			t.Error("made, though what is kept is ", name)
+}
+
+// What is said of groups holds of whatever crowd: every flow and every pool that is large enough binds cells, at every organisation that
+// tables tell of.
+func TestFlowsAndPoolsHold(t *testing.T) {
+	q := quarter(t, "2026Q2")
+	for seed := range uint64(5) {
+		p, err := statistics.Problem(statistics.Quarterly, q, drawn(seed, 500, 3, q).population())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := 0
+		for _, cell := range p.Cells {
+			if strings.Contains(cell.Name, " and not ") && !strings.Contains(cell.Name, "organisation=") {
+				all++
+			}
+		}
+		want := len(statistics.Quarterly.Flows)
+		for _, pool := range statistics.Quarterly.Pools {
+			if pool.Name != "came by trigga" && pool.Name != "shared before by trigga" { // nobody did
+				want++
+			}
+		}
+		if all != want {
+			t.Errorf("seed %d: %d bind all organisations' cells, want %d", seed, all, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"samtykke/domain"
 	"samtykke/domain/disclosure"
@@ -48,12 +49,6 @@ type Mean struct {
 	Tenths *int   `json:"tenths"` // nil: suppressed
 }
 
-// A Previous is the release of the quarter before, and all that is kept of it and of those before it.
-type Previous struct {
-	Release Release
-	Kept    disclosure.Problem
-}
-
 // A Risk is what the protection of a release came to. It stays inside: which cells are small is what must not be told.
 type Risk struct {
 	Period      Quarter                   `json:"period"`
@@ -68,7 +63,6 @@ type Risk struct {
 	Means       int                       `json:"means"`      // that could be shown
 	MeansShown  int                       `json:"meansShown"`
 	Insiders    int                       `json:"insiders"`    // whose knowledge was tried, besides an outsider's
-	Kept        disclosure.Problem        `json:"kept"`        // what the next release is compared with
 	Disclosures []disclosure.Disclosure   `json:"disclosures"` // what they found: nothing, of what is released
 
 	Problem disclosure.Problem `json:"-"` // what was protected, and how, for whoever attacks it by other means
@@ -97,25 +91,19 @@ func NewNoise(prf disclosure.PRF, spec Specification) (Noise, error) {
 	}}, err
 }
 
-// Make makes the release of a closed quarter from the population up to a position, after the one of the quarter before, if there was
-// one. Nothing goes out that an attacker finds out too much from: it is a *Refused then, or a *disclosure.GivenAway, with the
-// cell's name.
-func Make(spec Specification, q Quarter, position uint64, pop Population, noise Noise, previous *Previous) (Release, Risk, error) {
+// Make makes the release of a closed quarter from the population up to a position. Nothing goes out that an attacker finds out too
+// much from: it is a *Refused then, or a *disclosure.GivenAway, with the cell's name.
+func Make(spec Specification, q Quarter, position uint64, pop Population, noise Noise) (Release, Risk, error) {
 	b, err := count(spec, q, pop, func(id domain.ID) disclosure.RecordSum { return noise.Counts.Record(id[:]) })
 	if err != nil {
 		return Release{}, Risk{Period: q}, err
 	}
-	if previous != nil {
-		if err := previous.check(spec); err != nil {
-			return Release{}, Risk{Period: q}, err
-		}
-	}
-	pattern, err := b.protect(previous)
+	pattern, err := b.protect()
 	risk := Risk{Period: q, Sensitive: map[disclosure.Reason]int{}, Insiders: len(b.problem.Insiders), Withheld: []string{}}
 	if err != nil {
 		return Release{}, risk, err
 	}
-	risk.Problem, risk.Pattern, risk.Kept = b.problem, pattern, b.keep(pattern)
+	risk.Problem, risk.Pattern = b.problem, pattern
 	if risk.Disclosures, err = disclosure.Audit(&b.problem, pattern, spec.Rules); err != nil {
 		return Release{}, risk, err
 	}
@@ -131,7 +119,7 @@ func Make(spec Specification, q Quarter, position uint64, pop Population, noise 
 			} else if !pattern.Shown(i) {
 				risk.Secondary++
 			}
-		case why != "" && i >= b.before:
+		case why != "":
 			risk.Remainders++
 		}
 	}
@@ -145,6 +133,9 @@ func Make(spec Specification, q Quarter, position uint64, pop Population, noise 
 		}
 	}
 	for _, t := range b.tallies {
+		if t.untold {
+			continue
+		}
 		told, err := b.tell(t, pattern, noise, &risk)
 		if err != nil {
 			return Release{}, risk, err
@@ -163,7 +154,7 @@ func Problem(spec Specification, q Quarter, pop Population) (disclosure.Problem,
 	if err != nil {
 		return disclosure.Problem{}, err
 	}
-	b.build(nil)
+	b.build()
 	return b.problem, nil
 }
 
@@ -284,5 +275,35 @@ func (s Specification) Check() error {
 			}
 		}
 	}
+	for _, g := range s.groups() {
+		counted := slices.ContainsFunc(slices.Concat(s.Tables, s.Behind), func(t Table) bool { _, ok := t.place(g); return ok })
+		if !counted {
+			faults = append(faults, fmt.Errorf("no table counts the group %s, which something is said of", g))
+		}
+	}
 	return errors.Join(faults...)
+}
+
+// groups are those of which something is said beside tables.
+func (s Specification) groups() (all []Group) {
+	for _, same := range s.Same {
+		all = append(all, same[:]...)
+	}
+	for _, f := range s.Flows {
+		all = slices.Concat(all, f.Of, f.In)
+	}
+	for _, p := range s.Pools {
+		all = append(all, p.Of...)
+	}
+	return all
+}
+
+// String is the group's name, without quarter and organisation.
+func (g Group) String() string {
+	vars := make([]string, len(g.Is))
+	for i, is := range g.Is {
+		vars[i] = is.Variable.Name + "=" + is.Category
+	}
+	slices.Sort(vars)
+	return strings.Join(append([]string{g.Universe.Name}, vars...), " ")
 }

@@ -11,23 +11,29 @@ import (
 
 // Universes.
 var (
-	clients = &Universe{
-		Name:  "clients",
-		Label: Words{"Alle med tilgang i kvartalet", "Alle med tilgang i kvartalet", "Everybody with access in the quarter"},
-		in:    func(Person) bool { return true },
+	newcomers = &Universe{
+		Name:  "newcomers",
+		Label: Words{"De som fikk tilgang i kvartalet", "Dei som fekk tilgang i kvartalet", "Those who were given access in the quarter"},
+		in:    func(p Person) bool { return p.New },
 	}
 	users = &Universe{
-		Name: "users", Of: clients, Same: "used",
+		Name:  "users",
 		Label: Words{"De som brukte tjenesten i kvartalet", "Dei som brukte tenesta i kvartalet", "Those who used the service in the quarter"},
 		in:    func(p Person) bool { return p.Active },
 	}
 	asked = &Universe{
-		Name: "asked", Of: clients,
+		Name: "asked",
 		Label: Words{
-			"De som fikk spørsmål om oppfølgingen i kvartalet", "Dei som fekk spørsmål om oppfølginga i kvartalet",
-			"Those who were asked about follow-up in the quarter",
+			"De som svarte på om oppfølgingen varer, eller lot fristen gå ut, i kvartalet",
+			"Dei som svarte på om oppfølginga varer, eller lét fristen gå ut, i kvartalet",
+			"Those who answered whether follow-up goes on, or let the deadline pass, in the quarter",
 		},
-		in: func(p Person) bool { return p.Asked > 0 },
+		in: func(p Person) bool { return p.Yes+p.No+p.Lapsed > 0 },
+	}
+	changers = &Universe{
+		Name:  "changers",
+		Label: Words{"De som fikk ny kode i kvartalet", "Dei som fekk ny kode i kvartalet", "Those who were given a new code in the quarter"},
+		in:    func(p Person) bool { return p.Rotated > 0 },
 	}
 	phq9Once = once(journal.PHQ9, "PHQ-9")
 	gad7Once = once(journal.GAD7, "GAD-7")
@@ -37,7 +43,7 @@ var (
 
 func once(i journal.Instrument, name string) *Universe {
 	return &Universe{
-		Name: string(i), Of: clients,
+		Name: string(i), Of: users,
 		Label: Words{
 			"De som fylte ut " + name + " i kvartalet", "Dei som fylte ut " + name + " i kvartalet",
 			"Those who filled in the " + name + " in the quarter",
@@ -84,6 +90,21 @@ func among(name string, label Words, categories []Category, value func(Person) s
 	}}
 }
 
+// standing is where somebody stands with sharing.
+func standing(s client.State) string {
+	switch s.Status {
+	case client.Shared:
+		return "shared"
+	case client.Refused:
+		return "declined"
+	case client.Ended, client.AnsweredNo, client.CutOff:
+		return "ended"
+	case client.RanOut:
+		return "lapsed"
+	}
+	return "unanswered"
+}
+
 // Variables.
 var (
 	service = among("service", Words{"Tjeneste", "Teneste", "Service"}, []Category{
@@ -95,10 +116,6 @@ var (
 		func(p Person) bool { return p.New })
 	used = either("used", Words{"Brukte tjenesten", "Brukte tenesta", "Used the service"}, yes, no,
 		func(p Person) bool { return p.Active })
-	rotated = either("rotated", Words{"Byttet kode", "Bytte kode", "Changed the code"}, yes, no,
-		func(p Person) bool { return p.Rotated > 0 })
-	lapsed = either("lapsed", Words{"Deling løp ut uten svar", "Deling gjekk ut utan svar", "Sharing ran out without an answer"}, yes, no,
-		func(p Person) bool { return p.Lapsed > 0 })
 
 	sharing = among("sharing", Words{"Deling ved utgangen av kvartalet", "Deling ved utgangen av kvartalet", "Sharing at the quarter's end"},
 		[]Category{
@@ -107,35 +124,20 @@ var (
 			{"ended", Words{"Avsluttet delingen", "Avslutta delinga", "Ended it"}},
 			{"lapsed", Words{"Løp ut uten svar", "Gjekk ut utan svar", "Ran out without an answer"}},
 			{"unanswered", Words{"Har ikke svart", "Har ikkje svart", "Has not answered"}},
-		}, func(p Person) string {
-			switch p.State.Status {
-			case client.Shared:
-				return "shared"
-			case client.Refused:
-				return "declined"
-			case client.Ended, client.AnsweredNo, client.CutOff:
-				return "ended"
-			case client.RanOut:
-				return "lapsed"
-			}
-			return "unanswered"
-		})
+		}, func(p Person) string { return standing(p.State) })
 
 	followUp = among("follow-up", Words{"Svar på spørsmålet om oppfølging", "Svar på spørsmålet om oppfølging", "Answer to the question about follow-up"},
 		[]Category{
 			{"yes", yes}, {"no", no},
-			{"lapsed", Words{"Ingen svar før fristen", "Ikkje svar før fristen", "No answer by the deadline"}},
-			{"open", Words{"Fristen er ikke ute", "Fristen er ikkje ute", "The deadline has not passed"}},
+			{"lapsed", Words{"Ikke noe svar før fristen", "Ikkje noko svar før fristen", "No answer by the deadline"}},
 		}, func(p Person) string {
 			switch {
 			case p.Yes > 0:
 				return "yes"
 			case p.No > 0:
 				return "no"
-			case p.Lapsed > 0:
-				return "lapsed"
 			}
-			return "open"
+			return "lapsed"
 		})
 
 	finished = among("finished", Words{"Deler av programmet som ble fullført", "Delar av programmet som vart fullførte", "Parts of the programme finished"},
@@ -283,18 +285,18 @@ func impliedChange(i journal.Instrument) (implied [][3]string) {
 
 // Quarterly is the specification in use.
 var Quarterly = Specification{
-	Name: "quarterly", Version: 1, Rule: "statistics/2",
+	Name: "quarterly", Version: 2, Rule: "statistics/3",
 	Rules:         disclosure.Rules{Threshold: 5, Protection: 5, P: 10},
 	FewestForMean: 30,
 	Tables: []Table{
-		{Name: "clients", Label: Words{"Nye og tidligere", "Nye og tidlegare", "New and earlier"}, Universe: clients, Over: true, Of: []*Variable{isNew}, Kept: true},
-		{Name: "use", Label: Words{"Bruk", "Bruk", "Use"}, Universe: clients, Over: true, Of: []*Variable{used}, Kept: true},
-		{Name: "sharing", Label: Words{"Deling", "Deling", "Sharing"}, Universe: clients, Over: true, Of: []*Variable{sharing}, Kept: true},
-		{Name: "lapses", Label: Words{"Deling som løp ut", "Deling som gjekk ut", "Sharing that ran out"}, Universe: clients, Over: true, Of: []*Variable{lapsed}, Kept: true},
-		{Name: "codes", Label: Words{"Bytte av kode", "Byte av kode", "Changes of code"}, Universe: clients, Over: true, Of: []*Variable{rotated}, Kept: true},
-		{Name: "services", Label: Words{"Deling etter tjeneste", "Deling etter teneste", "Sharing by service"}, Universe: clients, By: service, Of: []*Variable{sharing}, Kept: true},
-		{Name: "new-sharing", Label: Words{"Deling blant nye og tidligere", "Deling blant nye og tidlegare", "Sharing of new and earlier clients"}, Universe: clients, By: isNew, Of: []*Variable{sharing}, Never: [][2]string{{"yes", "lapsed"}}, Kept: true},
-		{Name: "follow-up", Label: Words{"Spørsmålet om oppfølging", "Spørsmålet om oppfølging", "The question about follow-up"}, Universe: asked, Over: true, Of: []*Variable{followUp}, Kept: true},
+		{Name: "newcomers", Label: Words{"Nye klienter", "Nye klientar", "New clients"}, Universe: newcomers, Over: true, Of: []*Variable{used}},
+		{Name: "newcomers-services", Label: Words{"Nye klienter etter tjeneste", "Nye klientar etter teneste", "New clients by service"}, Universe: newcomers, By: service, Of: []*Variable{used}},
+		{Name: "sharing", Label: Words{"Deling", "Deling", "Sharing"}, Universe: users, Over: true, Of: []*Variable{sharing}},
+		{Name: "services", Label: Words{"Deling etter tjeneste", "Deling etter teneste", "Sharing by service"}, Universe: users, By: service, Of: []*Variable{sharing}},
+		{Name: "new-sharing", Label: Words{"Deling blant nye og tidligere", "Deling blant nye og tidlegare", "Sharing of new and earlier clients"}, Universe: users, By: isNew, Of: []*Variable{sharing}, Never: [][2]string{{"yes", "lapsed"}}},
+		{Name: "follow-up", Label: Words{"Spørsmålet om oppfølging", "Spørsmålet om oppfølging", "The question about follow-up"}, Universe: asked, Over: true, Of: []*Variable{followUp}},
+		{Name: "follow-up-services", Label: Words{"Spørsmålet om oppfølging, etter tjeneste", "Spørsmålet om oppfølging, etter teneste", "The question about follow-up, by service"}, Universe: asked, By: service, Of: []*Variable{followUp}},
+		{Name: "codes", Label: Words{"Nye koder", "Nye kodar", "New codes"}, Universe: changers, Over: true},
 		{Name: "finished", Label: Words{"Fullførte deler", "Fullførte delar", "Parts finished"}, Universe: users, Over: true, Of: []*Variable{finished}},
 		{Name: "finished-sharing", Label: Words{"Fullførte deler etter deling", "Fullførte delar etter deling", "Parts finished by sharing"}, Universe: users, By: sharing, Of: []*Variable{finished}},
 		{Name: "parts", Label: Words{"Hver del av programmet", "Kvar del av programmet", "Each part of the programme"}, Universe: users, Of: parts},
@@ -306,51 +308,86 @@ var Quarterly = Specification{
 		{Name: "gad-7-change", Label: Words{"GAD-7, endring", "GAD-7, endring", "GAD-7, change"}, Universe: gad7More, Over: true, Of: []*Variable{gad7Change}},
 		{Name: "gad-7-change-by-severity", Label: Words{"GAD-7, endring etter første skjema", "GAD-7, endring etter første skjema", "GAD-7, change by first form"}, Universe: gad7More, By: gad7From, Of: []*Variable{gad7Change}, Mean: change(journal.GAD7, "GAD-7"), Never: neverBetter(journal.GAD7)},
 		{Name: "gad-7-last", Label: Words{"GAD-7, fra første til siste skjema", "GAD-7, frå første til siste skjema", "GAD-7, from first to last form"}, Universe: gad7More, By: gad7From, Of: []*Variable{gad7To}, Implied: impliedChange(journal.GAD7)},
-		{Name: "deletions", Label: Words{"Slettinger", "Slettingar", "Deletions"}, Universe: deleted, Over: true, Kept: true},
+		{Name: "deletions", Label: Words{"Slettinger", "Slettingar", "Deletions"}, Universe: deleted, Over: true},
 	},
-	Flows: flows(),
+	Behind: []Table{{Name: "users", Universe: users, Over: true, Of: []*Variable{isNew}}},
+	Same:   []Same{{are(newcomers, Is{used, "yes"}), are(users, Is{isNew, "yes"})}},
+	Flows:  flows(),
+	Pools:  pools(),
 }
 
 func are(u *Universe, is ...Is) Group { return Group{Universe: u, Is: is} }
 
-func before(g Group) Group {
-	g.Before = true
-	return g
-}
-
-// stay is that whoever has had access for longer had it in the quarter before.
-var stay = Flow{Totals: true, To: []Group{are(clients, Is{isNew, "no"})}, From: []Group{before(are(clients))}}
-
-// flows are where people come from, as everybody knows who knows how the service works: the first question is answered once, and no is
-// an answer to nothing else; sharing that has run out had done so before, or did in the quarter, and only who was asked can have let it.
+// flows are what everybody knows who knows how the service works: who answers the question about follow-up uses the service, has been there
+// for longer, and has said yes once and not let it run out; and parts of the programme are finished one or more at a time.
 func flows() []Flow {
-	unanswered, declined, out := Is{sharing, "unanswered"}, Is{sharing, "declined"}, Is{sharing, "lapsed"}
-	came, stayed, ranOut := are(clients, Is{isNew, "yes"}), Is{isNew, "no"}, are(clients, Is{lapsed, "yes"})
-	never, no := before(are(clients, unanswered)), before(are(clients, declined))
+	yes, no := Is{followUp, "yes"}, Is{followUp, "no"}
 	all := []Flow{
-		stay,
-		{To: []Group{are(clients, unanswered)}, From: []Group{never, came}},
-		{To: []Group{are(clients, unanswered), are(clients, declined)}, From: []Group{never, no, came}},
-		{To: []Group{are(clients, out)}, From: []Group{before(are(clients, out)), ranOut}},
-		{To: []Group{are(clients, stayed, unanswered)}, From: []Group{never}, Totals: true},
-		{To: []Group{are(clients, stayed, unanswered), are(clients, stayed, declined)}, From: []Group{never, no}, Totals: true},
-		{To: []Group{are(asked, Is{followUp, "lapsed"})}, From: []Group{ranOut}},
-		{To: []Group{ranOut}, From: []Group{before(are(asked, Is{followUp, "open"})), are(asked)}},
-		{To: []Group{are(asked, Is{followUp, "yes"}), are(asked, Is{followUp, "no"})}, From: []Group{are(clients, Is{used, "yes"})}},
+		{Of: []Group{are(asked, yes), are(asked, no)}, In: []Group{are(users, Is{isNew, "no"})}},
+		{Of: []Group{
+			are(asked, yes), are(asked, no), are(users, Is{sharing, "declined"}), are(users, Is{sharing, "lapsed"}), are(users, Is{sharing, "unanswered"}),
+		}, In: []Group{are(users)}},
 	}
 	for _, c := range service.Categories {
 		same := Is{service, c.Name}
 		all = append(all,
-			Flow{To: []Group{are(clients, same)}, From: []Group{before(are(clients, same)), came}, Totals: true},
-			Flow{To: []Group{are(clients, same, unanswered)}, From: []Group{before(are(clients, same, unanswered)), came}, Totals: true})
+			Flow{Of: []Group{are(asked, same, yes), are(asked, same, no)}, In: []Group{are(users, same)}},
+			Flow{Of: []Group{are(newcomers, same, Is{used, "yes"})}, In: []Group{are(users, same)}})
 	}
-	some := []Group{are(users, Is{finished, "1-2"}), are(users, Is{finished, "3-8"})}
-	var one []Group
+	none := are(users, Is{finished, "none"})
+	every := []Group{none}
 	for _, p := range parts {
-		one = append(one, are(users, Is{p, "yes"}))
-		all = append(all, Flow{To: one[len(one)-1:], From: some, Totals: true})
+		one := are(users, Is{p, "yes"})
+		every = append(every, one)
+		all = append(all, Flow{Of: []Group{none, one}, In: []Group{are(users)}})
 	}
-	return append(all, Flow{To: some, From: one, Totals: true})
+	return append(all, Flow{Of: []Group{are(users)}, In: every})
+}
+
+// pools are what earlier releases tell of the people of this one: each was new once; who has not answered the first question now had not
+// answered it then, and who answered no had not either, or had; who is asked about follow-up shared before; and sharing that has run out
+// did so once. Of all together it is told who was new and had not answered, at an organisation only who had not in any quarter.
+func pools() []Pool {
+	unanswered, declined, old := Is{sharing, "unanswered"}, Is{sharing, "declined"}, Is{isNew, "no"}
+	came := func(is func(Person) bool) func(Person) []Quarter {
+		return func(p Person) []Quarter {
+			if is(p) {
+				return []Quarter{p.Registered}
+			}
+			return nil
+		}
+	}
+	first := func(p Person, at ...string) bool { return !p.New && slices.Contains(at, standing(p.First)) }
+	shared := func(is func(Person) bool) func(Person) []Quarter {
+		return func(p Person) []Quarter {
+			if p.Before.Status == client.Shared && is(p) {
+				return []Quarter{p.Quarter - 1}
+			}
+			return nil
+		}
+	}
+	everybody := func(Person) bool { return true }
+	all := []Pool{
+		{Name: "came earlier", Of: []Group{are(users, old), are(deleted)}, In: came(func(p Person) bool { return !p.New }), Deleted: true},
+		{Name: "came", Of: []Group{are(changers)}, In: came(everybody)},
+		{Name: "shared before", Of: []Group{are(asked)}, In: shared(everybody)},
+		{Name: "sharing ran out", Of: []Group{are(users, Is{sharing, "lapsed"})}, In: func(p Person) []Quarter { return p.RanOut }},
+		{Name: "had not answered", Of: []Group{are(users, unanswered)}, In: func(p Person) []Quarter { return p.Unanswered }},
+		{Name: "had not said yes", Of: []Group{are(users, unanswered), are(users, declined)}, In: func(p Person) []Quarter {
+			return slices.Concat(p.Unanswered, p.Declined)
+		}},
+		{Name: "came earlier and had not answered", Of: []Group{are(users, old, unanswered)}, In: came(func(p Person) bool { return first(p, "unanswered") })},
+		{Name: "came earlier and had not said yes", Of: []Group{are(users, old, unanswered), are(users, old, declined)},
+			In: came(func(p Person) bool { return first(p, "unanswered", "declined") })},
+	}
+	for _, c := range service.Categories {
+		same := Is{service, c.Name}
+		of := func(p Person) bool { return string(p.Service) == c.Name }
+		all = append(all,
+			Pool{Name: "came by " + c.Name, Of: []Group{are(users, same)}, In: came(of)},
+			Pool{Name: "shared before by " + c.Name, Of: []Group{are(asked, same)}, In: shared(of)})
+	}
+	return all
 }
 
 // deleted is who had everything erased in the quarter: no person's data, but the deletions that organisations have on record.

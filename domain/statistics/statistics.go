@@ -3,9 +3,10 @@
 //
 // # Who is counted
 //
-// Whoever has an account in a closed quarter and has not had everything erased (A17). A restriction stops every use but storage, and
-// so this one too. Nothing is counted twice in a table. What a client contributes is coarse from the start (Contribution): by quarter, never
-// by day, with no text, no code and no place but the organisation.
+// Whoever came, used the service, answered the question about follow-up or let it pass, or was given a new code in a closed quarter, and
+// has not had everything erased (A17): each table counts those of its universe. Who has access and does nothing is counted in none. A
+// restriction stops every use but storage, and so this one too. Nothing is counted twice in a table. What a client contributes is coarse
+// from the start (Contribution): by quarter, never by day, with no text, no code and no place but the organisation.
 //
 // # What is released
 //
@@ -21,18 +22,23 @@
 // organisation included, whoever may see which. A cell that two tables share is one cell. Each organisation is an insider, who knows
 // its own clients; where the rest without that organisation would be too small, that remainder has to be protected too. Universes of which
 // one is part of the other are tied together, so that few who are in the larger one only are protected like any other few; so is what
-// follows from two categories for a third (Table.Implied), and what follows from where people come from (Specification.Flows). What
-// everybody knows to be impossible is told as zero, and protects nothing (Table.Never).
+// follows from two categories for a third (Table.Implied), what everybody knows of who is where (Specification.Flows), and numbers that no
+// table tells and that follow from those of several (Specification.Behind). What everybody knows to be impossible is told as zero, and
+// protects nothing (Table.Never).
 //
 // # What was released before
 //
-// The problem holds what is kept of all earlier releases as well: what they told is told, what they hid is still to be protected.
-// What is not kept is not: sums with tables of parts finished and of scores may narrow what an earlier release hid of those kept. Quarters that follow each other are tied by what can be said of the same people in both: who was there then is
-// there still or has left; who has not answered the first question now had not answered it then, or is new; whose sharing has run out now
-// had none then for that reason, or it ran out since; nobody's service changes. Whoever deletes everything is taken to be among those who
-// have left. For this the numbers of some tables are kept inside as they were (Table.Kept): how many there were, and where they
-// stood with sharing. Nothing of health is among them: how somebody feels in one quarter says nothing about the next that everybody knows.
-// Who is in one group and not in the other, or comes from one of two, is protected where it is few.
+// Numbers of one quarter say as little as possible of another's. What is counted is what people do in a quarter, never how many have
+// access or share at its end: such a number counts the same people again each time, and its changes are few people, by whom every release
+// would be bound to all before it. What is left is what lasts (Specification.Pools): everybody came once, and cannot have come back more often
+// than they came; whose first question is not answered now had not answered it then; sharing that has run out did so once. Of the
+// people of a pool everybody is taken to know how many there are, whether or not releases told it; few in a quarter were not told, and are
+// taken to be possibly more, as that quarter's release has proved. Those of a pool who are not in what is told now are protected where they
+// are few, or nobody.
+//
+// So a release needs nothing of those before it: a pool is counted among the people themselves, without those who have been erased, who are
+// in no number any more. And what an earlier release hid stays hidden. Whoever takes its hidden numbers for others that fit has to change
+// no number of a later one, but how many of a pool stayed away; these can always be more, and fewer as long as there are some.
 //
 // Where there is hardly anybody, it may be that no suppression is found that protects a cell. Then the table that it stands in is withheld
 // as a whole, and in the end all of them.
@@ -111,7 +117,10 @@ type Specification struct {
 	Rules         disclosure.Rules
 	FewestForMean int // persons behind a mean
 	Tables        []Table
+	Behind        []Table // what follows from those together: counted and protected like them, and never shown
+	Same          []Same
 	Flows         []Flow
+	Pools         []Pool
 }
 
 // A Table counts the persons of a universe by what they are.
@@ -125,19 +134,25 @@ type Table struct {
 	Mean     *Measure    // of each class, without organisations; nil: none
 	Never    [][2]string // categories of By and Of that nobody can be in together, as everybody knows
 	Implied  [][3]string // category of By, of Of, and of the variable of another table by the same, which follows from these two
-	Kept     bool        // its numbers stay inside as they were, and what is released later is compared with them: nothing of anybody's health
 }
 
-// A Flow is what everybody knows of where people come from: whoever is in one of the first groups, of which nobody is in two, is in one
-// of the others.
-type Flow struct {
-	To, From []Group
-	Totals   bool // holds for all and groups of organisations as well, where it does not follow from what holds for each
+// Same are two groups of the same people, as everybody knows.
+type Same [2]Group
+
+// A Flow is what everybody knows of who is where: whoever is in one of some groups, of which nobody is in two, is in one of others.
+type Flow struct{ Of, In []Group }
+
+// A Pool is people of whom everybody is taken to know how many there are, since earlier releases told of them, and groups of which nobody
+// is in two, and whose people all are among them.
+type Pool struct {
+	Name    string
+	Of      []Group
+	In      func(Person) []Quarter // whose releases told of somebody as one of them
+	Deleted bool                   // those who had everything deleted in the quarter as well
 }
 
-// A Group is those of a universe who are in a category of each of some variables, in a quarter or in the one before it.
+// A Group is those of a universe who are in a category of each of some variables.
 type Group struct {
-	Before   bool // in the quarter before
 	Universe *Universe
 	Is       []Is
 }
@@ -153,7 +168,6 @@ type Universe struct {
 	Name  string
 	Label Words
 	Of    *Universe // which everybody in it is in as well; nil: none
-	Same  string    // variable of that one whose category "yes" is just this universe; "": none
 	in    func(Person) bool
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"strings"
 
 	"samtykke/domain"
 	"samtykke/domain/disclosure"
@@ -59,6 +58,7 @@ type cell struct {
 type tally struct {
 	table    *Table
 	withheld bool // as a whole
+	untold   bool
 	inner    map[place]cell
 	means    map[int][]int // of each class, everybody's measure
 	sets     map[int]disclosure.RecordSum
@@ -100,14 +100,13 @@ type board struct {
 	offices []office
 	leaves  int // the first so many offices are single organisations
 	tallies []*tally
+	pools   []pool
 
 	problem disclosure.Problem
 	within  [][]*tally     // of each cell: the tables that it stands in
 	index   map[string]int // of a cell by its name
 	sets    []disclosure.RecordSum
 	sums    map[[2]int]bool
-	before  int      // so many cells are of earlier releases
-	tied    []*tally // tables that say more about those
 }
 
 // count counts the population of a quarter.
@@ -122,10 +121,17 @@ func count(spec Specification, q Quarter, pop Population, record func(domain.ID)
 		b.offices = append(b.offices, office{o.ID.String(), []int{i}, all})
 	}
 	b.group(pop.Organisations)
-	for i := range spec.Tables {
+	for i, t := range slices.Concat(spec.Tables, spec.Behind) {
 		b.tallies = append(b.tallies, &tally{
-			table: &spec.Tables[i], inner: map[place]cell{}, means: map[int][]int{}, sets: map[int]disclosure.RecordSum{},
+			table: &t, untold: i >= len(spec.Tables), inner: map[place]cell{}, means: map[int][]int{}, sets: map[int]disclosure.RecordSum{},
 		})
+	}
+	for i := range spec.Pools {
+		p := pool{of: &spec.Pools[i], deleted: make([]int, b.leaves)}
+		for range b.leaves {
+			p.told = append(p.told, map[Quarter]int{})
+		}
+		b.pools = append(b.pools, p)
 	}
 	err := pop.Each(func(id domain.ID, c Contribution) {
 		over, ok := at[c.Organisation]
@@ -135,6 +141,11 @@ func count(spec Specification, q Quarter, pop Population, record func(domain.ID)
 		p, ok := c.Person(q, pop.Books)
 		if !ok {
 			return
+		}
+		for _, pool := range b.pools {
+			for _, q := range pool.of.In(p) {
+				pool.told[over][q]++
+			}
 		}
 		set := record(id)
 		for _, t := range b.tallies {
@@ -183,19 +194,18 @@ func (b *board) deletions(deletions []Deletion, at map[domain.ID]int, record fun
 				t.add(place{over, all, all, all}, record(d.Organisation)) // nobody is left who would have a record of one's own
 			}
 		}
+		for _, pool := range b.pools {
+			if pool.of.Deleted {
+				pool.deleted[over]++
+			}
+		}
 	}
 }
 
 // at sums the finest places up to any place.
 func (b *board) at(t *tally, p place) cell {
-	leaves := []int{p.over}
-	if p.over == all {
-		leaves = b.everybody()
-	} else if p.over >= b.leaves {
-		leaves = b.offices[p.over].leaves
-	}
 	var sum cell
-	for _, leaf := range leaves {
+	for _, leaf := range b.members(p.over) {
 		for _, by := range choices(t.table.By, p.by) {
 			of := max(p.of, 0)
 			if len(t.table.Of) == 0 {
@@ -212,14 +222,6 @@ func (b *board) at(t *tally, p place) cell {
 	return sum
 }
 
-func (b *board) everybody() []int {
-	leaves := make([]int, b.leaves)
-	for i := range leaves {
-		leaves[i] = i
-	}
-	return leaves
-}
-
 // choices are the categories that a place means: one, or all of the variable's.
 func choices(v *Variable, at int) []int {
 	if v == nil || at != all {
@@ -234,25 +236,23 @@ func choices(v *Variable, at int) []int {
 
 // name tells a cell from all others of the release. Two tables' cells of the same persons have the same.
 func (b *board) name(t *tally, p place) string {
-	var vars []string
+	g := Group{Universe: t.table.Universe}
 	if p.by != all {
-		vars = append(vars, t.table.By.Name+"="+t.table.By.Categories[p.by].Name)
+		g.Is = append(g.Is, Is{t.table.By, t.table.By.Categories[p.by].Name})
 	}
 	if p.is != all {
 		v := t.table.Of[p.of]
-		vars = append(vars, v.Name+"="+v.Categories[p.is].Name)
+		g.Is = append(g.Is, Is{v, v.Categories[p.is].Name})
 	}
-	return nameOf(b.quarter, t.table.Universe, b.office(p.over), vars)
+	return b.groupName(g, p.over)
 }
 
-// nameOf is a cell's, with the organisation or group of them, or "", and its categories.
-func nameOf(q Quarter, u *Universe, office string, vars []string) string {
-	parts := []string{q.String(), u.Name}
-	if office != "" {
-		parts = append(parts, "organisation="+office)
+// at is the part of a name that says where.
+func at(office string) string {
+	if office == "" {
+		return ""
 	}
-	slices.Sort(vars)
-	return strings.Join(append(parts, vars...), " ")
+	return " organisation=" + office
 }
 
 // office is the name of an organisation or a group of them; of all "".
@@ -275,8 +275,11 @@ func (b *board) cell(t *tally, p place) int {
 		b.problem.Cells = append(b.problem.Cells, disclosure.Cell{
 			Name: name, Persons: c.persons, Group: b.denominator(t, p), Weight: weight(p),
 		})
-		if t.table.never(p) {
+		switch {
+		case t.table.never(p):
 			b.problem.Cells[i].Kind = disclosure.Structural
+		case t.untold:
+			b.problem.Cells[i].Kind = disclosure.Derived
 		}
 		b.sets = append(b.sets, c.set)
 		if 0 <= p.over && p.over < b.leaves {
@@ -284,10 +287,38 @@ func (b *board) cell(t *tally, p place) int {
 			in.Knows = append(in.Knows, i)
 		}
 	}
-	if !slices.Contains(b.within[i], t) {
-		b.within[i] = append(b.within[i], t)
+	for _, t := range b.told(t, p) {
+		if !slices.Contains(b.within[i], t) {
+			b.within[i] = append(b.within[i], t)
+		}
 	}
 	return i
+}
+
+// told are the tables that tell of a place: the one that it is in, or, if that is told by nobody, those from which it follows.
+func (b *board) told(t *tally, p place) (all []*tally) {
+	if !t.untold {
+		return []*tally{t}
+	}
+	of := []*Universe{t.table.Universe}
+	for _, same := range b.spec.Same {
+		if same[1].Universe == t.table.Universe {
+			of = append(of, same[0].Universe)
+		}
+	}
+	var alone []*tally // that tell of organisations, where it is about one
+	for _, other := range b.tallies {
+		if other.untold || other.withheld || !slices.Contains(of, other.table.Universe) {
+			continue
+		}
+		if all = append(all, other); p.over >= 0 && other.table.Over {
+			alone = append(alone, other)
+		}
+	}
+	if alone != nil {
+		return alone
+	}
+	return all
 }
 
 // weight is what is lost with a cell: most with a total, which stands in many tables and beside which parts are read.
@@ -320,38 +351,31 @@ func (b *board) denominator(t *tally, p place) int {
 }
 
 // build makes the problem: every cell of every table, the sums that bind them, and what each organisation knows.
-func (b *board) build(previous *Previous) {
+func (b *board) build() {
 	b.problem, b.within, b.sets = disclosure.Problem{}, nil, nil
 	b.index, b.sums = map[string]int{}, map[[2]int]bool{}
 	for _, o := range b.offices[:b.leaves] {
 		b.problem.Insiders = append(b.problem.Insiders, disclosure.Insider{Name: o.name})
 	}
-	b.before, b.tied = 0, nil
-	if previous != nil {
-		b.remember(previous.Kept)
+	tallies := slices.DeleteFunc(slices.Clone(b.tallies), func(t *tally) bool { return t.withheld || t.untold && !b.follows(t) })
+	for _, t := range tallies {
+		b.table(t)
 	}
-	for _, t := range b.tallies {
-		if !t.withheld {
-			b.table(t)
-		}
-	}
-	for _, t := range b.tallies {
-		if !t.withheld {
-			b.remainders(t)
-		}
+	for _, t := range tallies {
+		b.remainders(t)
 	}
 	b.nested()
-	for _, t := range b.tallies {
-		if !t.withheld {
-			b.implied(t)
-		}
+	for _, t := range tallies {
+		b.implied(t)
 	}
-	for over := all; over < len(b.offices); over++ {
-		for _, f := range b.spec.Flows {
-			b.flow(f, over)
-		}
-		b.leavers(over)
-	}
+	b.ties()
+}
+
+// follows tells whether an untold table follows from what is told: whether anything of its universe is.
+func (b *board) follows(t *tally) bool {
+	return slices.ContainsFunc(b.tallies, func(other *tally) bool {
+		return !other.untold && !other.withheld && other.table.Universe == t.table.Universe
+	})
 }
 
 // never tells whether nobody can be at a place, as everybody knows.
@@ -361,19 +385,16 @@ func (t *Table) never(p place) bool {
 
 // protect suppresses what has to be. Where no suppression keeps a cell, as happens when there is hardly anybody, a table that it stands in
 // is withheld as a whole, the last first, and it begins again: of a table of which nothing is told, and that no sum binds to what is
-// told but its totals, nothing follows. Where the cell was hidden in an earlier release, it is one of those that tell more about that.
-func (b *board) protect(previous *Previous) (disclosure.Pattern, error) {
+// told but its totals, nothing follows.
+func (b *board) protect() (disclosure.Pattern, error) {
 	for {
-		b.build(previous)
+		b.build()
 		pattern, err := disclosure.Protect(&b.problem, b.spec.Rules)
 		given, ok := errors.AsType[*disclosure.GivenAway](err)
 		if !ok {
 			return pattern, err
 		}
 		in := b.within[given.Cell]
-		if given.Cell < b.before {
-			in = b.tied
-		}
 		if len(in) == 0 {
 			return nil, err
 		}
@@ -465,7 +486,7 @@ func (b *board) remainders(t *tally) {
 		}
 		leaves := b.members(p.over)
 		index := b.cell(t, p)
-		whole := &b.problem.Cells[index]
+		whole, group := &b.problem.Cells[index], b.denominator(t, p)
 		for _, leaf := range leaves {
 			own := p
 			own.over = leaf
@@ -475,7 +496,7 @@ func (b *board) remainders(t *tally) {
 				in.Knows = append(in.Knows, index)
 				continue
 			}
-			rest := disclosure.Cell{Persons: whole.Persons - known, Group: max(whole.Group-b.denominator(t, own), 0)}
+			rest := disclosure.Cell{Persons: whole.Persons - known, Group: group - b.denominator(t, own)}
 			whole.Floor = max(whole.Floor, known)
 			if known == 0 || rest.Persons == 0 && rest.Group == 0 {
 				continue // it learns no more than anybody; or nobody else is left to learn about
@@ -499,10 +520,14 @@ func (b *board) derive(c disclosure.Cell) int {
 	return i
 }
 
-// members are the organisations of a group, or all.
+// members are the organisations of a group, or all; of a single one, itself.
 func (b *board) members(over int) []int {
-	if over == all {
-		return b.everybody()
+	if over != all {
+		return b.offices[over].leaves
 	}
-	return b.offices[over].leaves
+	leaves := make([]int, b.leaves)
+	for i := range leaves {
+		leaves[i] = i
+	}
+	return leaves
 }

@@ -25,9 +25,6 @@ func (b *board) nested() {
 				continue
 			}
 			in := b.index[name]
-			if same, ok := b.index[prefix+u.Of.Name+rest+" "+u.Same+"=yes"]; ok && u.Same != "" {
-				b.bind(disclosure.Sum{Total: same, Parts: []int{in}})
-			}
 			whole, ok := b.index[prefix+u.Of.Name+rest]
 			if !ok {
 				continue

@@ -118,24 +118,24 @@ func list(r *api.Request) (api.Reply, error) {
 	return page.Show(listPage, page.NewFrame(r, "statistics.title"), listBody{found})
 }
 
-// A chapter is a page's part of a release: the tables of some universes.
+// A chapter is a page's part of a release: some of its tables.
 type chapter struct {
-	path      string
-	title     page.Key
-	universes []string
+	path   string
+	title  page.Key
+	tables []string
 }
 
 // chapters are those of a release. What is in none of them is in the first.
 var chapters = []chapter{
 	{"", "statistics.chapter-access", nil},
-	{"use", "statistics.chapter-use", []string{"users"}},
-	{"phq-9", "statistics.chapter-phq-9", []string{"phq-9", "phq-9-repeated"}},
-	{"gad-7", "statistics.chapter-gad-7", []string{"gad-7", "gad-7-repeated"}},
+	{"use", "statistics.chapter-use", []string{"finished", "finished-sharing", "parts"}},
+	{"phq-9", "statistics.chapter-phq-9", []string{"phq-9", "phq-9-change", "phq-9-change-by-severity", "phq-9-last"}},
+	{"gad-7", "statistics.chapter-gad-7", []string{"gad-7", "gad-7-change", "gad-7-change-by-severity", "gad-7-last"}},
 }
 
-// chapterOf is the number of the chapter that a universe is in.
-func chapterOf(universe string) int {
-	return max(slices.IndexFunc(chapters, func(c chapter) bool { return slices.Contains(c.universes, universe) }), 0)
+// chapterOf is the number of the chapter that a table is in.
+func chapterOf(table string) int {
+	return max(slices.IndexFunc(chapters, func(c chapter) bool { return slices.Contains(c.tables, table) }), 0)
 }
 
 // release shows one chapter of a release over all organisations.
@@ -150,7 +150,7 @@ func release(r *api.Request) (api.Reply, error) {
 	}
 	b := releaseBody{publication: inWords(r.Lang(), data.Release), First: at == 0}
 	columns := []column{{say(r, "statistics.persons"), data.Groups[0].Tables}}
-	b.Tables = tables(r.Lang(), data.Release, columns, func(universe string) bool { return chapterOf(universe) == at })
+	b.Tables = tables(r.Lang(), data.Release, columns, func(table string) bool { return chapterOf(table) == at })
 	for i, c := range chapters {
 		href := path.Join("/statistics", data.Release.Quarter, c.path)
 		b.Chapters = append(b.Chapters, page.Link{Href: href + "?lang=" + r.Lang(), Text: say(r, c.title), Here: i == at})

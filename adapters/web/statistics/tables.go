@@ -47,12 +47,12 @@ func in(lang string, w statistics.Words) string {
 	return w.NB
 }
 
-// tables lays out those of the universes that are asked for, as far as the first column has them.
-func tables(lang string, p api.Publication, columns []column, wanted func(universe string) bool) (all []table) {
+// tables lays out those that are asked for, as far as the first column has them.
+func tables(lang string, p api.Publication, columns []column, wanted func(table string) bool) (all []table) {
 	spec := api.SpecificationOf(p.Specification, p.Version)
 	for _, t := range spec.Tables {
 		of := find(columns[0].tables, t.Name)
-		if len(of.Rows) == 0 || !wanted(t.Universe.Name) {
+		if len(of.Rows) == 0 || !wanted(t.Name) {
 			continue
 		}
 		l := layout{lang: lang, spec: t, out: table{Name: t.Name, Title: in(lang, t.Label), Of: in(lang, t.Universe.Label)}}
