@@ -7,7 +7,7 @@
 //
 // # The problem
 //
-// A Problem says everything that could be known: the cells of all tables of this release and of earlier ones, and the sums
+// A Problem says everything that could be known: the cells of all tables of a release, what is known from earlier ones, and the sums
 // that bind them. A count that stands in several tables is one cell, or it is bound to itself by a sum with one part. What is
 // never shown but can be worked out is a Derived cell: the rest of a column without one organisation, the year without three
 // of its quarters, what one release has more than another, a complement that is no category. A Derived cell is held to the
