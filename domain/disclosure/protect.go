@@ -71,14 +71,24 @@ func (n *prover) givenAway(d Disclosure) error {
 	return &GivenAway{Who: d.Who, Cell: d.Cell, Name: d.Name, Why: d.Why}
 }
 
-// targets are the sensitive cells, the largest first: they take the longest walks, which protect others on their way.
+// targets are the sensitive cells, the largest first: they take the longest walks, which protect others on their way. What is nearly all
+// of a group comes after the few that are left of it, whose walks are easier to find, and protect it.
 func (n *network) targets() (all []int) {
 	for i, reason := range n.reasons {
 		if reason != "" {
 			all = append(all, i)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(n.p.Cells[b].Persons, n.p.Cells[a].Persons) })
+	size := func(cell int) int {
+		c := n.p.Cells[cell]
+		if why := n.reasons[cell]; why == All || why == Complement {
+			return c.Group - c.Persons
+		}
+		return c.Persons
+	}
+	slices.SortStableFunc(all, func(a, b int) int {
+		return cmp.Or(cmp.Compare(size(b), size(a)), cmp.Compare(n.p.Cells[a].Persons, n.p.Cells[b].Persons))
+	})
 	return all
 }
 

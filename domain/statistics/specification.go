@@ -112,9 +112,11 @@ var (
 		{string(rules.Trigga), Words{"Trigga", "Trigga", "Trigga"}},
 	}, func(p Person) string { return string(p.Service) })
 
-	isNew = either("new", Words{"Fikk tilgang i kvartalet", "Fekk tilgang i kvartalet", "Was given access in the quarter"}, yes, no,
+	isNew = either("new", Words{"Fikk tilgang", "Fekk tilgang", "Was given access"},
+		Words{"I kvartalet", "I kvartalet", "In the quarter"}, Words{"Tidligere", "Tidlegare", "Earlier"},
 		func(p Person) bool { return p.New })
-	used = either("used", Words{"Brukte tjenesten", "Brukte tenesta", "Used the service"}, yes, no,
+	used = either("used", Words{"Bruk i kvartalet", "Bruk i kvartalet", "Use in the quarter"},
+		Words{"Brukte tjenesten", "Brukte tenesta", "Used the service"}, Words{"Brukte den ikke", "Brukte henne ikkje", "Did not use it"},
 		func(p Person) bool { return p.Active })
 
 	sharing = among("sharing", Words{"Deling ved utgangen av kvartalet", "Deling ved utgangen av kvartalet", "Sharing at the quarter's end"},
