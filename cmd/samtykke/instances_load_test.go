@@ -338,6 +338,9 @@ func (c *county) until(what string, so func() bool) {
 func (c *county) evening() {
 	c.t.Helper()
 	c.calm()
+	if !slices.ContainsFunc(c.citizens, func(z *citizen) bool { return z.shares }) {
+		c.citizens[0].say() // or time would bring nothing
+	}
 	c.settle()
 	for _, z := range c.citizens {
 		z.acts.explained(c.t)
