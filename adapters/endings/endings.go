@@ -20,9 +20,10 @@
 // ever told of an ending that is not here. Keys does so before a key is destroyed. A crash between the two writes is made good by
 // Open, which reads on in the ledger from where the record has come to.
 //
-// While the record cannot be written, the wrapped store refuses every append and every reading of a stream, and tries again at each:
-// an ending that is not outside must not show in an answer either. A full disk here therefore stops the service; it goes on when
-// there is room.
+// While an ending is stored and not recorded, the wrapped store holds up every append and every reading of a stream: an ending that is
+// not outside must not show in an answer either. Where the record cannot be written, it refuses them, and tries again at each. A full
+// disk here therefore stops the service; it goes on when there is room. Where the ledger is out of reach, the recording waits for it,
+// and its callers wait for as long as they care to: whoever gives up learns nothing, and what is owed is recorded all the same.
 //
 // # Which ledger
 //
@@ -37,9 +38,11 @@
 package endings
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"sync"
 
@@ -89,15 +92,28 @@ var files = filestore.Options{SegmentSize: 4 << 20, FillAhead: 64 << 10}
 type Recorder struct {
 	store ledger.Eraser
 	log   *filestore.Store
+	ctx   context.Context // ends with the recorder, by errClosed
+	end   context.CancelCauseFunc
 
 	mu      sync.Mutex
-	version uint64                                   // of the log's last record
-	reached ledger.Position                          // what is recorded
-	last    domain.ID                                // of the event there
-	noted   ledger.Position                          // the last one of an entry
-	next    func() (eventschema.Record, error, bool) // the ledger behind reached; nil: to be begun
-	stop    func()
-	failed  error // of the last attempt
+	reached ledger.Position // what is recorded
+	owed    ledger.Position // what is to be
+	now     *round          // nil: none
+
+	// Of the round that is now.
+	last  domain.ID                                // of the event at reached
+	noted ledger.Position                          // the last one of an entry
+	next  func() (eventschema.Record, error, bool) // the ledger behind reached; nil: to be begun
+	stop  func()
+
+	writing sync.Mutex
+	version uint64 // of the log's last record
+}
+
+// A round records what is owed by the time that it writes, for all who wait for that.
+type round struct {
+	done chan struct{} // closed when it has ended
+	err  error         // read when done is closed
 }
 
 // Open opens the folder, and makes it if it is empty, and records what the ledger has come to. Destroyed are the owners whose keys
@@ -111,10 +127,12 @@ func Open(ctx context.Context, d disk.Disk, store ledger.Eraser, destroyed iter.
 		return nil, fmt.Errorf("opening the record of endings: %w", err)
 	}
 	r := &Recorder{store: store, log: log}
+	r.ctx, r.end = context.WithCancelCause(context.Background())
 	if err = r.resume(ctx, destroyed); err == nil {
 		err = r.CatchUp(ctx)
 	}
 	if err != nil {
+		r.halt()
 		return nil, errors.Join(fmt.Errorf("opening the record of endings: %w", err), log.Close())
 	}
 	return r, nil
@@ -179,36 +197,70 @@ func (r *Recorder) CatchUp(ctx context.Context) error {
 	return r.Wait(ctx, head)
 }
 
-// Wait records what the ledger holds up to the position, which it has reached, and returns when that is durable. Of many who wait,
-// one records for all.
+// Wait records what the ledger holds up to the position, which it has reached. It returns when that is durable, when it could not be
+// done, or when ctx ends: what was asked for is then recorded all the same. Of many who wait, one records for all.
 func (r *Recorder) Wait(ctx context.Context, p ledger.Position) error {
+	for {
+		now, err := r.join(p)
+		if now == nil {
+			return err
+		}
+		select {
+		case <-now.done:
+			if now.err != nil {
+				return now.err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// join gives a round to wait for; none where the position is recorded, or never will be.
+func (r *Recorder) join(p ledger.Position) (*round, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.reached >= p {
-		return r.failed
+		return nil, nil
 	}
-	r.failed = r.advance(ctx)
-	if r.failed != nil && r.stop != nil {
-		r.stop()
-		r.next, r.stop = nil, nil // the next attempt reads anew
+	if err := context.Cause(r.ctx); err != nil {
+		return nil, err
 	}
-	return r.failed
+	r.owed = max(r.owed, p)
+	if r.now == nil {
+		r.now = &round{done: make(chan struct{})}
+		go r.record(r.now)
+	}
+	return r.now, nil
 }
 
-// advance records up to the ledger's end; mu is held.
-func (r *Recorder) advance(ctx context.Context) error {
-	head, err := r.store.Head(ctx)
-	if err != nil {
-		return err
+// record goes through a round, and through others behind it while something is owed.
+func (r *Recorder) record(now *round) {
+	for now != nil {
+		ended := now
+		if ended.err = r.advance(); ended.err != nil {
+			r.rewind() // the next attempt reads anew
+		}
+		r.mu.Lock()
+		if now = nil; ended.err == nil && r.owed > r.reached && r.ctx.Err() == nil {
+			now = &round{done: make(chan struct{})}
+		}
+		r.now = now
+		r.mu.Unlock()
+		close(ended.done)
 	}
+}
+
+// advance records what is owed. It waits for the ledger where that is out of reach.
+func (r *Recorder) advance() error {
 	if r.next == nil {
-		r.next, r.stop = iter.Pull2(r.store.After(context.Background(), r.reached)) // outlives the caller
+		r.next, r.stop = iter.Pull2(r.store.After(r.ctx, r.reached))
 	}
 	var entries []entry
-	for at := r.reached; at < head; {
+	for at, to := r.reached, r.goal(); at < to; {
 		rec, err, ok := r.next()
 		if !ok || err != nil {
-			return errors.Join(err, ctx.Err())
+			return cmp.Or(context.Cause(r.ctx), err, io.ErrUnexpectedEOF)
 		}
 		f, err := eventschema.Today.Decode(&rec, nil)
 		if err != nil {
@@ -223,21 +275,42 @@ func (r *Recorder) advance(ctx context.Context) error {
 			entries = append(entries, e)
 			r.noted = at
 		}
-		if at < head && len(entries) < mostAtOnce {
+		if at == to {
+			to = r.goal() // others have come, who need no write of their own
+		}
+		if at < to && len(entries) < mostAtOnce {
 			continue
 		}
-		if err := r.add(ctx, entries); err != nil {
+		if err := r.add(r.ctx, entries); err != nil {
 			return err
 		}
-		r.reached, r.last, entries = at, rec.ID, nil
+		entries, r.last = nil, rec.ID
+		r.mu.Lock()
+		r.reached = at
+		r.mu.Unlock()
 	}
 	return nil
+}
+
+func (r *Recorder) goal() ledger.Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.owed
+}
+
+func (r *Recorder) rewind() {
+	if r.stop != nil {
+		r.stop()
+		r.next, r.stop = nil, nil
+	}
 }
 
 // add writes entries at the end of the log. Once begun it is not given up, whoever asked for it: then it would not be known what the
 // log holds.
 func (r *Recorder) add(ctx context.Context, entries []entry) error {
 	ctx = context.WithoutCancel(ctx)
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	for ; len(entries) > 0; entries = entries[min(len(entries), mostAtOnce):] {
 		some := entries[:min(len(entries), mostAtOnce)]
 		records := make([]eventschema.Record, len(some))
@@ -271,19 +344,26 @@ func ends(f *eventschema.Fact) bool {
 	return false
 }
 
-// Close notes how far the ledger was read, and closes the folder.
-func (r *Recorder) Close() error {
+// halt ends the round that is now, and lets no other begin.
+func (r *Recorder) halt() {
+	r.end(errClosed)
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	var err error
-	if r.stop != nil {
-		r.stop()
-		r.next, r.stop = nil, nil
+	now := r.now
+	r.mu.Unlock()
+	if now != nil {
+		<-now.done
 	}
-	if r.failed == nil && r.noted < r.reached {
+	r.rewind()
+}
+
+// Close notes how far the ledger was read, and closes the folder. What is owed is recorded by the next Open.
+func (r *Recorder) Close() error {
+	r.halt()
+	var err error
+	if r.owed <= r.reached && r.noted < r.reached {
+		r.noted = r.reached
 		err = r.add(context.Background(), []entry{{What: cameTo, ID: r.last, Position: r.reached}})
 	}
-	r.failed = errClosed
 	return errors.Join(err, r.log.Close())
 }
 
@@ -297,7 +377,8 @@ type guarded struct {
 	recorder *Recorder
 }
 
-// Append implements ledger.Store. What the caller's context allows is the ledger's append; the record is then made in any case.
+// Append implements ledger.Store. Once the ledger has the append, the record is made in any case; the caller's context says for how long
+// it is waited for.
 func (g guarded) Append(ctx context.Context, stream string, after uint64, records ...eventschema.Record) (ledger.Position, error) {
 	if err := g.recorder.settled(ctx); err != nil {
 		return 0, fmt.Errorf("%w: %w", ledger.ErrRefused, err)
@@ -310,7 +391,7 @@ func (g guarded) Append(ctx context.Context, stream string, after uint64, record
 		rec.Stream = stream
 		f, err := eventschema.Today.Decode(&rec, nil)
 		if err == nil && ends(&f) {
-			if err := g.recorder.Wait(context.WithoutCancel(ctx), p); err != nil {
+			if err := g.recorder.Wait(ctx, p); err != nil {
 				return 0, unrecorded{err}
 			}
 			break
@@ -319,10 +400,15 @@ func (g guarded) Append(ctx context.Context, stream string, after uint64, record
 	return p, nil
 }
 
-// unrecorded says that an event is stored and not recorded. It does not unwrap: the record's refusal is none of the store's.
+// unrecorded says that an event is stored and not recorded yet. It does not unwrap: the record's refusal is none of the store's.
 type unrecorded struct{ why error }
 
 func (e unrecorded) Error() string { return "stored, and not recorded outside: " + e.why.Error() }
+
+// Is tells whether it is only not known yet, since the caller's context has ended.
+func (e unrecorded) Is(target error) bool {
+	return (target == context.Canceled || target == context.DeadlineExceeded) && errors.Is(e.why, target)
+}
 
 // Unavailable tells whether what the record was made of is only out of reach just now.
 func (e unrecorded) Unavailable() bool {
@@ -341,15 +427,12 @@ func (g guarded) Stream(ctx context.Context, stream string, from uint64) iter.Se
 	return g.Eraser.Stream(ctx, stream, from)
 }
 
-// settled tries once more what failed before.
+// settled waits until nothing is owed, and tries once more what failed before.
 func (r *Recorder) settled(ctx context.Context) error {
-	r.mu.Lock()
-	failed := r.failed
-	r.mu.Unlock()
-	if failed == nil || errors.Is(failed, errClosed) {
-		return failed
+	if err := context.Cause(r.ctx); err != nil {
+		return err
 	}
-	return r.CatchUp(ctx)
+	return r.Wait(ctx, r.goal())
 }
 
 // Keys is the keyring, whose destructions are recorded before they happen.
@@ -362,10 +445,7 @@ type witnessed struct {
 
 // Destroy implements keyring.Keyring.
 func (w witnessed) Destroy(ctx context.Context, owner keyring.Owner) error {
-	w.recorder.mu.Lock()
-	err := w.recorder.add(ctx, []entry{{What: aKey, Kind: string(owner.Kind), ID: owner.ID}})
-	w.recorder.mu.Unlock()
-	if err != nil {
+	if err := w.recorder.add(ctx, []entry{{What: aKey, Kind: string(owner.Kind), ID: owner.ID}}); err != nil {
 		return err
 	}
 	return w.Keyring.Destroy(ctx, owner)

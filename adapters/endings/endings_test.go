@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"samtykke/adapters/disk"
@@ -220,6 +221,116 @@ func TestCancelled(t *testing.T) {
 	p.close()
 	if got := p.read(); len(got.Events) != len(stored) {
 		t.Errorf("%d endings outside, %d in the ledger", len(got.Events), len(stored))
+	}
+}
+
+// A remote is a store over a line. While that is cut it is waited for, until it is mended or the caller gives up. What is appended gets
+// through, and its answer.
+type remote struct {
+	ledger.Eraser
+	line chan struct{} // holds something while it is cut
+}
+
+func (s *remote) cut()  { s.line <- struct{}{} }
+func (s *remote) mend() { <-s.line }
+
+func (s *remote) reach(ctx context.Context) error {
+	select {
+	case s.line <- struct{}{}:
+		<-s.line
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *remote) Head(ctx context.Context) (ledger.Position, error) {
+	if err := s.reach(ctx); err != nil {
+		return 0, err
+	}
+	return s.Eraser.Head(ctx)
+}
+
+func (s *remote) After(ctx context.Context, p ledger.Position) iter.Seq2[eventschema.Record, error] {
+	return func(yield func(eventschema.Record, error) bool) {
+		for r, err := range s.Eraser.After(ctx, p) {
+			if away := s.reach(ctx); away != nil {
+				r, err = eventschema.Record{}, away
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// TestOutOfReach: where the ledger goes out of reach behind an ending, whoever asks waits as long as they care to, and is shown nothing
+// of it. When it is back the ending is recorded, though nobody waits any more; by the next Open if the program ended before.
+func TestOutOfReach(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			inside, outside := simdisk.New(seed(1)), simdisk.New(seed(2))
+			store, _, err := filestore.Open(inside, filestore.Options{})
+			must(t, err)
+			defer store.Close()
+			far := &remote{store, make(chan struct{}, 1)}
+			r, err := endings.Open(t.Context(), outside, far, owners())
+			must(t, err)
+			add := func(who byte, n uint64, body client.Body) error {
+				ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+				defer stop()
+				stream, rec := event(t, who, n, body)
+				_, err := r.Store().Append(ctx, stream, n-1, rec)
+				return err
+			}
+			read := func() (shown int, failed error) {
+				ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+				defer stop()
+				for _, err := range r.Store().Stream(ctx, eventschema.ClientStream.Stream(domain.ID{1}), 1) {
+					if err != nil {
+						return shown, err
+					}
+					shown++
+				}
+				return shown, nil
+			}
+			must(t, add(1, 1, client.Registered{Client: domain.ID{1}}))
+			far.cut()
+			if err := add(1, 2, client.Declined{}); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ledger.ErrRefused) {
+				t.Errorf("an ending whose record waits: %v, want an open outcome, and the deadline", err)
+			}
+			if err := add(2, 1, client.Registered{}); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ledger.ErrRefused) {
+				t.Errorf("an append behind it: %v, want ErrRefused, and the deadline", err)
+			}
+			if shown, err := read(); shown > 0 || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a reading behind it: %d events and %v, want the deadline", shown, err)
+			}
+			if !ends {
+				far.mend()
+				synctest.Wait()
+				far.cut() // so that nothing can be recorded that was not
+			} else {
+				must(t, r.Close())
+				if err := add(2, 1, client.Registered{}); !errors.Is(err, ledger.ErrRefused) || !errors.Is(err, ledger.ErrEnded) {
+					t.Errorf("an append once it is closed: %v, want ErrRefused and ErrEnded", err)
+				}
+				far.mend()
+				r, err = endings.Open(t.Context(), outside, far, owners())
+				must(t, err)
+				far.cut()
+			}
+			if shown, err := read(); shown != 2 || err != nil {
+				t.Errorf("when it is recorded: %d events, %v", shown, err)
+			}
+			far.mend()
+			must(t, add(2, 1, client.Registered{}))
+			must(t, r.Close())
+			got, err := endings.Read(t.Context(), outside)
+			must(t, err)
+			if !slices.Equal(ids(got), []domain.ID{{1, 2, 1}}) {
+				t.Errorf("outside are %v", ids(got))
+			}
+		})
 	}
 }
 

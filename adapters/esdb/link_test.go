@@ -65,6 +65,43 @@ func TestContextsWhileDiscovering(t *testing.T) {
 	}
 }
 
+// A search for a node goes on when whoever began it gives up, and is everybody's: however short their patience, one succeeds.
+func TestSearchOutlivesItsCallers(t *testing.T) {
+	n := esdbtest.Start(t, esdbtest.Options{})
+	s := open(t, to(n), esdb.Options{})
+	held, found := make(chan struct{}, 100), make(chan struct{})
+	n.Faults(func(c esdbtest.Call) esdbtest.Fate {
+		if c.Method == "features" {
+			held <- struct{}{}
+			<-found
+		}
+		return esdbtest.Served
+	})
+	before := n.Calls("features")
+	s.Abandon()
+	for i := range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		if i == 0 {
+			go func() {
+				<-held
+				cancel()
+			}()
+		} else {
+			cancel()
+		}
+		if _, err := s.Head(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("head: %v, want %v", err, context.Canceled)
+		}
+	}
+	close(found)
+	if _, err := s.Head(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if asked := n.Calls("features") - before; asked != 1 {
+		t.Errorf("a node was looked for %d times, want once", asked)
+	}
+}
+
 // A client that found no node answers nothing any more, and those who waited beside hang. The store goes on, and nobody
 // hangs.
 func TestDiscoveryThatFailsForAWhile(t *testing.T) {

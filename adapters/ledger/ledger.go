@@ -269,7 +269,10 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 				p, _ = s.find(next, id, by)
 			}
 			return Done[S]{State: next.state, Version: next.version, Position: p, Recorded: next.recorded, Written: len(events)}, nil
-		case errors.Is(err, ErrConflict) && ctx.Err() == nil:
+		case errors.Is(err, ErrConflict):
+			if ctx.Err() != nil {
+				return Done[S]{}, fmt.Errorf("%w: %w", err, ctx.Err())
+			}
 			if f, err = s.read(ctx, id, f); err != nil {
 				return Done[S]{}, err
 			}

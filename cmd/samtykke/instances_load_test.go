@@ -44,7 +44,7 @@ func (p *patron) once(method, path, key string, in any) (came, error) {
 func (p *patron) give(path string, in any) []byte {
 	key := fmt.Sprintf("key-of-a-command-%d", p.c.keys.Add(1))
 	a := p.answered(path, key, in)
-	for p.draw.IntN(4) == 0 {
+	for !p.c.t.Failed() && p.draw.IntN(4) == 0 {
 		if again := p.answered(path, key, in); !bytes.Equal(a.body, again.body) {
 			p.c.t.Errorf("%s was answered by %s, and repeated by %s", path, a.body, again.body)
 		}
@@ -53,18 +53,24 @@ func (p *patron) give(path string, in any) []byte {
 	return a.body
 }
 
+// atMost is how long all instances together may keep a patron waiting: far longer than trouble lasts.
+const atMost = 2 * time.Minute
+
 func (p *patron) answered(path, key string, in any) came {
-	for tries := 0; ; tries++ {
+	begun := time.Now()
+	for tries := 1; !p.c.t.Failed(); tries++ {
 		a, err := p.once("POST", path, key, in)
-		if err == nil && a.status < 300 {
+		switch {
+		case err == nil && a.status < 300:
 			return a
-		}
-		if err == nil && a.status != http.StatusServiceUnavailable || tries > 1000 {
-			p.c.t.Errorf("%s: %v, %v: %s", path, a, err, a.body)
-			return came{}
+		case err == nil && a.status != http.StatusServiceUnavailable:
+			p.c.t.Errorf("%s: %v: %s", path, a, a.body)
+		case time.Since(begun) > atMost:
+			p.c.t.Errorf("%s was tried %d times in %v, the last time with %v, %v: %s", path, tries, time.Since(begun), a, err, a.body)
 		}
 		p.c.unanswered.Add(1)
 	}
+	return came{}
 }
 
 // A citizen is a client of the organisation, with what it was promised.
@@ -217,7 +223,10 @@ func (c *county) passes() {
 // and reached again; clocks go apart, by seconds and by minutes.
 func (c *county) trouble(requests int) {
 	at := func(from, to int, do func()) {
-		c.troubles.Store(c.passed.Load()+int64(requests*from/100+c.draw.IntN(max(1, requests*(to-from)/100))), do)
+		count := c.passed.Load() + int64(requests*from/100+c.draw.IntN(max(1, requests*(to-from)/100)))
+		for taken := true; taken; count++ {
+			_, taken = c.troubles.LoadOrStore(count, do)
+		}
 	}
 	who := c.draw.Perm(len(c.live))
 	seconds := time.Duration(c.draw.IntN(3000)-1500) * time.Millisecond
@@ -251,7 +260,7 @@ func (c *county) calm() {
 	c.gather()
 }
 
-// live lets everybody act at once, each so often.
+// act lets everybody act at once, each so often.
 func (c *county) act(times int) {
 	c.hurried.Store(true)
 	defer c.hurried.Store(false)
@@ -284,6 +293,9 @@ func (c *county) act(times int) {
 		})
 	}
 	all.Wait()
+	if c.t.Failed() {
+		c.t.FailNow()
+	}
 }
 
 // morning has everybody sign in, at any instance, and each client say something: from there on it is known who shares.
@@ -326,6 +338,9 @@ func (c *county) until(what string, so func() bool) {
 func (c *county) evening() {
 	c.t.Helper()
 	c.calm()
+	if !slices.ContainsFunc(c.citizens, func(z *citizen) bool { return z.shares }) {
+		c.citizens[0].say() // or time would bring nothing
+	}
 	c.settle()
 	for _, z := range c.citizens {
 		z.acts.explained(c.t)

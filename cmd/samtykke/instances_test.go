@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,6 +127,7 @@ type cluster struct {
 	sent      outbox
 	log       diary
 	hurried   atomic.Bool // visitors are, while there is trouble
+	silent    sync.Once   // an instance was
 
 	mu     sync.Mutex
 	live   []*instance // nil in the place of a dead one
@@ -249,7 +251,10 @@ func (c *cluster) instance(at int) *instance {
 	return c.live[at]
 }
 
-var errNobodyThere = errors.New("nobody is there")
+var (
+	errNobodyThere = errors.New("nobody is there")
+	errSilent      = errors.New("there was no answer, late as it is")
+)
 
 // A seat is where somebody asks from.
 type seat struct {
@@ -281,8 +286,23 @@ func (s seat) RoundTrip(r *http.Request) (*http.Response, error) {
 	if q.Body == nil {
 		q.Body = http.NoBody
 	}
-	w := httptest.NewRecorder()
-	i.handler.ServeHTTP(w, q)
+	w, answered := httptest.NewRecorder(), make(chan struct{})
+	go func() {
+		defer close(answered)
+		i.handler.ServeHTTP(w, q)
+	}()
+	overdue := time.NewTimer(patience + calmWithin)
+	defer overdue.Stop()
+	select {
+	case <-answered:
+	case <-overdue.C:
+		s.t.Errorf("%s %s was to be answered within %v, and was not a minute later", r.Method, r.URL.Path, patience)
+		s.silent.Do(func() {
+			all := make([]byte, 4<<20)
+			s.t.Logf("what went on:\n%s", all[:runtime.Stack(all, true)])
+		})
+		return nil, errSilent
+	}
 	if i.dead.Load() {
 		return nil, errNobodyThere
 	}
