@@ -153,7 +153,7 @@ func (all *together) pool(q statistics.Quarter, name string) (cells []int, ok bo
 func TestReleasesTogether(t *testing.T) {
 	s, spec := solver(t), statistics.Quarterly
 	from := statistics.NewQuarter(2025, 3)
-	pop := cohort(2, 400, 2, from, from+2)
+	pop := cohort(3, 400, 2, from, from+1)
 	noise, err := statistics.NewNoise(sha256.Sum256, spec)
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +162,7 @@ func TestReleasesTogether(t *testing.T) {
 	alone.Pools = nil
 	for name, by := range map[string]statistics.Specification{"together": spec, "as if alone": alone} {
 		all := together{index: map[string]int{}}
-		for q := from; q <= from+2; q++ {
+		for q := from; q <= from+1; q++ {
 			_, risk, err := statistics.Make(spec, q, 1, pop, noise)
 			if err != nil {
 				t.Fatal(err)
