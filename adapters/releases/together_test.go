@@ -105,7 +105,12 @@ func (all *together) add(q statistics.Quarter, risk statistics.Risk) {
 		for _, i := range parts {
 			total.Persons += all.Cells[i].Persons
 		}
-		all.Cells[s.Parts[len(s.Parts)-1]].Persons += total.Persons - was
+		rest := &all.Cells[s.Parts[len(s.Parts)-1]] // who stayed away, as it was and not as the release took it
+		rest.Persons += total.Persons - was
+		rest.Floor = min(rest.Floor, rest.Persons)
+		if 0 < rest.Persons && rest.Persons < 5 {
+			rest.Kind = disclosure.Derived
+		}
 		all.Sums = append(all.Sums, s, disclosure.Sum{Total: s.Total, Parts: parts})
 	}
 	for i, in := range risk.Problem.Insiders {
@@ -124,13 +129,9 @@ func (all *together) pool(q statistics.Quarter, name string) (cells []int, ok bo
 	}
 	of := map[string][]string{
 		"came earlier":                      {"newcomers" + at},
-		"had not answered":                  {"users" + at + " sharing=unanswered", "newcomers" + at + " used=no"},
 		"came earlier and had not answered": {"users new=yes sharing=unanswered", "newcomers used=no"},
 	}[name]
 	until := q - 1
-	if name == "had not answered" {
-		until = q
-	}
 	for ; until >= 0 && of != nil; until-- {
 		found := 0
 		for _, cell := range of {

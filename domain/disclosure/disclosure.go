@@ -9,9 +9,9 @@
 //
 // A Problem says everything that could be known: the cells of all tables of a release, what is known from earlier ones, and the sums
 // that bind them. A count that stands in several tables is one cell, or it is bound to itself by a sum with one part. What is
-// never shown but can be worked out is a Derived cell: the rest of a column without one organisation, the year without three
-// of its quarters, what one release has more than another, a complement that is no category. A Derived cell is held to the
-// same limits as any other, and this is how differences between releases are guarded; what nobody wrote down as a cell is not.
+// never shown but can be worked out is a Derived cell: the rest of a column without one organisation, who came earlier and did not come
+// back, a complement that is no category. A Derived cell is held to the same limits as any other, and this is how differences between
+// releases are guarded; what nobody wrote down as a cell is not.
 // Everybody knows the rules, the sums, the structural zeros, and that no count is below zero.
 //
 // # Layer 1: what is sensitive

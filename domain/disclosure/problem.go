@@ -33,7 +33,7 @@ type CellKind uint8
 
 const (
 	Publishable CellKind = iota // shown, unless it is suppressed
-	Derived                     // never shown: a remainder, or a difference between releases; it can be worked out like any other
+	Derived                     // never shown: a remainder, or who stayed away; it can be worked out like any other
 	Private                     // never shown, and no target: it binds others
 	Released                    // known to everybody, as from an earlier release: cannot be suppressed
 	Structural                  // impossible combination, or an emptiness that is no secret: everybody knows that it is zero

@@ -120,11 +120,8 @@ type Person struct {
 	New     bool         // registered in the quarter
 	First   client.State // at the end of the quarter of the registration
 	Before  client.State // at the end of the quarter before; the zero State of who is new
+	RanOut  bool         // sharing ran out, in the quarter or before
 	Part
-
-	Registered           Quarter
-	RanOut               []Quarter // up to this one, in which sharing ran out
-	Unanswered, Declined []Quarter // up to this one, at whose end the first question was so, of those when the client was new or used the service
 }
 
 // Person gives the client in the quarter, with what time alone had brought by its end, whether or not that was recorded: also one
@@ -134,7 +131,7 @@ func (c Contribution) Person(q Quarter, books rules.Books) (Person, bool) {
 	if c.Registered == 0 || c.Registered > q || c.State.Restricted || c.State.Erased {
 		return Person{}, false
 	}
-	p := Person{Service: c.Service, Registered: c.Registered, New: c.Registered == q, First: c.by(c.Registered, books, nil), Before: c.by(q-1, books, nil)}
+	p := Person{Service: c.Service, New: c.Registered == q, First: c.by(c.Registered, books, nil), Before: c.by(q-1, books, nil)}
 	p.Quarter = q
 	for _, part := range c.Quarters {
 		if part.Quarter == q && !p.Before.Deactivated {
@@ -143,33 +140,18 @@ func (c Contribution) Person(q Quarter, books rules.Books) (Person, bool) {
 		if part.Quarter > q {
 			break
 		}
-		if part.Lapsed > 0 {
-			p.RanOut = append(p.RanOut, part.Quarter)
-		}
-		if part.active() || part.Quarter == c.Registered {
-			switch part.State.Status {
-			case client.Unanswered:
-				p.Unanswered = append(p.Unanswered, part.Quarter)
-			case client.Refused:
-				p.Declined = append(p.Declined, part.Quarter)
-			}
-		}
+		p.RanOut = p.RanOut || part.Lapsed > 0
 	}
 	p.State = c.by(q, books, func(e client.Event) {
-		in := QuarterOf(e.Effective)
-		if _, ok := e.Body.(client.Lapsed); ok {
-			p.RanOut = append(p.RanOut, in)
-		}
-		if in == q {
+		_, lapsed := e.Body.(client.Lapsed)
+		p.RanOut = p.RanOut || lapsed
+		if QuarterOf(e.Effective) == q {
 			p.count(e.Body)
 		}
 	})
-	p.Active = p.active()
+	p.Active = p.Active || len(p.Finished) > 0 || len(p.Forms) > 0
 	return p, true
 }
-
-// active tells whether the client used the service.
-func (p Part) active() bool { return p.Active || len(p.Finished) > 0 || len(p.Forms) > 0 }
 
 // by gives the client's state at the end of a quarter. Whatever time alone has brought since the last event is told to due, if there is one.
 func (c Contribution) by(q Quarter, books rules.Books, due func(client.Event)) (s client.State) {

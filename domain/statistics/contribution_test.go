@@ -85,7 +85,7 @@ func TestTimeCountsInItsQuarter(t *testing.T) {
 		} {
 			got := "nobody"
 			if p, ok := l.c.Person(quarter(t, q), rules.All); ok {
-				got = fmt.Sprintf("%s, lapsed %d, ever %v", p.State.Status, p.Lapsed, p.RanOut != nil)
+				got = fmt.Sprintf("%s, lapsed %d, ever %v", p.State.Status, p.Lapsed, p.RanOut)
 			}
 			if got != want {
 				t.Errorf("%s: %s: %s, want %s", name, q, got, want)

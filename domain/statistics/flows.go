@@ -1,26 +1,18 @@
 package statistics
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"samtykke/domain/disclosure"
 )
 
-// pool counts the people of one pool at each organisation, by the quarter whose release told of them.
+// pool counts the people of one pool at each organisation.
 type pool struct {
-	of      *Pool
-	told    []map[Quarter]int
-	deleted []int
-}
-
-// at is how many are in the pool at an organisation.
-func (p pool) at(leaf int) int {
-	n := p.deleted[leaf]
-	for _, told := range p.told[leaf] {
-		n += told
-	}
-	return n
+	of   *Pool
+	size []int
 }
 
 // ties binds cells by what everybody knows of people, at every organisation, then at each group of them, and of all.
@@ -47,20 +39,24 @@ func (b *board) flow(f Flow, over int) {
 		return // a table is not there: the flow says nothing
 	}
 	left := unseen{
-		name: func(over int) string { return b.groupNames(f.In, over) + " and not " + b.groupNames(f.Of, over) },
+		name:  func(over int) string { return b.groupNames(f.In, over) + " and not " + b.groupNames(f.Of, over) },
+		times: f.Times,
 		persons: func(leaf int) (persons, group int) {
 			group = b.count(f.In, leaf)
 			return group - b.count(f.Of, leaf), group
 		},
 	}
 	if i, ok := b.unseen(left, b.personsIn(in)-b.personsIn(of), b.personsIn(in), over, slices.Concat(of, in)); ok {
-		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: b.together(f.In, in, over), Parts: append(of, i)})
+		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: b.together(f.In, in, over), Parts: append(b.once(of), i)})
 	}
 }
 
 // pool ties those in groups to the people of whom they are a part, and of whom everybody is taken to know how many there are.
 func (b *board) pool(p pool, over int) {
 	size := b.known(p, over)
+	if size == 0 && p.of.Empty {
+		b.nobody(p, over)
+	}
 	groups := slices.DeleteFunc(slices.Clone(p.of.Of), func(g Group) bool { return len(b.cellsOf([]Group{g}, over)) == 0 })
 	if size == 0 || len(groups) == 0 {
 		return
@@ -69,7 +65,7 @@ func (b *board) pool(p pool, over int) {
 	name := func(over int) string { return p.of.Name + at(b.office(over)) }
 	left := unseen{
 		name:    func(over int) string { return name(over) + " and not " + b.groupNames(groups, over) },
-		persons: func(leaf int) (persons, group int) { return p.at(leaf) - b.count(groups, leaf), p.at(leaf) },
+		persons: func(leaf int) (persons, group int) { return p.size[leaf] - b.count(groups, leaf), p.size[leaf] },
 	}
 	if i, ok := b.unseen(left, size-b.personsIn(in), size, over, in); ok {
 		known := b.derive(disclosure.Cell{Name: name(over), Persons: size, Kind: disclosure.Released})
@@ -77,41 +73,68 @@ func (b *board) pool(p pool, over int) {
 	}
 }
 
-// known is the least that everybody is taken to find possible for the size of a pool: where those of a quarter were few, or few beside
-// those of one organisation, it was not told, and they could be more, by the whole protection.
-func (b *board) known(p pool, over int) (n int) {
-	few := func(n int) bool { return 0 < n && n < b.spec.Rules.Threshold }
-	told := map[Quarter]int{}
+// known is the size of a pool as everybody is taken to know it. Few were never told, nor few beside those of one organisation: they could
+// be more, by the whole protection.
+func (b *board) known(p pool, over int) int {
+	n, most := 0, 0
 	for _, leaf := range b.members(over) {
-		n += p.at(leaf)
-		for q, persons := range p.told[leaf] {
-			told[q] += persons
-		}
+		n += p.size[leaf]
+		most = max(most, p.size[leaf])
 	}
-	for q, persons := range told {
-		if few(persons) || slices.ContainsFunc(b.members(over), func(leaf int) bool { return few(persons - p.told[leaf][q]) }) {
-			n += b.spec.Rules.Protection
-		}
+	few := func(n int) bool { return 0 < n && n < b.spec.Rules.Threshold }
+	if few(n) || few(n-most) {
+		return n + b.spec.Rules.Protection
 	}
 	return n
 }
 
+// nobody says of the groups of a pool without anybody that everybody knows that they are empty.
+func (b *board) nobody(p pool, over int) {
+	for _, g := range p.of.Of {
+		name := b.groupName(g, over)
+		for _, cell := range slices.Sorted(maps.Keys(b.index)) {
+			if i := b.index[cell]; cell == name || strings.HasPrefix(cell, name+" ") && !strings.HasPrefix(cell, name+" organisation=") {
+				if c := &b.problem.Cells[i]; c.Persons == 0 {
+					*c = disclosure.Cell{Name: c.Name, Weight: c.Weight, Kind: disclosure.Structural}
+				}
+			}
+		}
+	}
+}
+
+// once gives cells of which none is there twice: in the place of one that is there again, another of as many.
+func (b *board) once(cells []int) (all []int) {
+	for _, i := range cells {
+		if slices.Contains(all, i) {
+			again := b.derive(disclosure.Cell{Name: fmt.Sprintf("%s (%d)", b.problem.Cells[i].Name, len(all)), Persons: b.problem.Cells[i].Persons, Kind: disclosure.Private})
+			b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: i, Parts: []int{again}})
+			i = again
+		}
+		all = append(all, i)
+	}
+	return all
+}
+
 // unseen is who is in a group and not in what is told of it, of which no table tells.
 type unseen struct {
+	times   bool // see Flow
 	name    func(over int) string
 	persons func(leaf int) (persons, group int) // at an organisation: how many, and of how many
 }
 
 // unseen makes the cell of such people, and gives its index; false where there are fewer than none: what everybody takes for true is not
 // so of somebody there, and leads astray. Few are protected like any other few, and nobody of a group like everybody of it. So is what
-// is left without those of one organisation, which knows its own; unless another one's few are a cell of their own: who finds possible
-// that those are more does so of all that are left.
+// is left without those of one organisation, which knows its own; unless another one's few are a cell of their own: who cannot conclude
+// that those are few cannot do so of all that are left, even if it finds these in a narrower interval.
 func (b *board) unseen(u unseen, persons, group, over int, bound []int) (int, bool) {
 	if persons < 0 {
+		b.untrue++
 		return 0, false
 	}
 	few := b.spec.Rules.Threshold
-	sensitive := func(persons, group int) bool { return 0 < persons && persons < few || persons == 0 && group >= few }
+	sensitive := func(persons, group int) bool {
+		return !u.times && (0 < persons && persons < few || persons == 0 && group >= few)
+	}
 	c := disclosure.Cell{Name: u.name(over), Persons: persons, Kind: disclosure.Private}
 	if sensitive(persons, group) {
 		c.Kind = disclosure.Derived
@@ -122,7 +145,11 @@ func (b *board) unseen(u unseen, persons, group, over int, bound []int) (int, bo
 	leaves := b.members(over)
 	for _, leaf := range leaves {
 		own, of := u.persons(leaf)
-		if own = max(own, 0); of == 0 || of >= group || !sensitive(persons-own, group-of) {
+		own = max(own, 0)
+		if len(leaves) > 1 {
+			c.Floor = max(c.Floor, min(own, persons))
+		}
+		if of == 0 || of >= group || !sensitive(persons-own, group-of) {
 			continue
 		}
 		if !slices.ContainsFunc(leaves, func(other int) bool {
@@ -152,7 +179,7 @@ func (b *board) together(groups []Group, cells []int, over int) int {
 	whole, ok := b.index[name]
 	if !ok {
 		whole = b.derive(disclosure.Cell{Name: name, Persons: b.personsIn(cells), Kind: disclosure.Private}) // few in it are few in its parts
-		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: whole, Parts: cells})
+		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: whole, Parts: b.once(cells)})
 	}
 	return whole
 }

@@ -13,7 +13,7 @@ import (
 // those who had not answered the first question before it say yes in it.
 func later(q statistics.Quarter, answer, away int) crowd {
 	const n = 1500
-	c := drawn(5, n, 3, q)
+	c := drawn(6, n, 3, q)
 	for i := range n {
 		one := c.clients[idOf(i)]
 		if one.Registered == q {
@@ -126,12 +126,64 @@ func TestFlowsAndPoolsHold(t *testing.T) {
 		}
 		want := len(statistics.Quarterly.Flows)
 		for _, pool := range statistics.Quarterly.Pools {
-			if pool.Name != "came by trigga" && pool.Name != "shared before by trigga" { // nobody did
+			if !strings.HasSuffix(pool.Name, " by trigga") { // nobody came so
 				want++
 			}
 		}
 		if all != want {
 			t.Errorf("seed %d: %d bind all organisations' cells, want %d", seed, all, want)
+		}
+	}
+}
+
+// In the first quarter of all, and of an organisation, everybody knows that nobody came earlier: how many of the new ones did not use the
+// service is how many came, less how many used it.
+func TestAFirstQuarterHidesWhoDidNotBegin(t *testing.T) {
+	q := quarter(t, "2026Q2")
+	for _, started := range []bool{false, true} {
+		c := drawn(7, 1500, 3, q)
+		idle := 0
+		for i := range 1500 {
+			one := c.clients[idOf(i)]
+			first := one.Organisation == officeID(0)
+			if one.Registered < q && (first || !started) {
+				delete(c.clients, idOf(i))
+				continue
+			}
+			if p := one.In(q); first && one.Registered == q {
+				if p.Active = idle >= 2; !p.Active {
+					idle++
+					p.Forms, p.Finished = nil, nil
+				}
+			}
+			c.clients[idOf(i)] = one
+		}
+		rows, _ := make2(t, statistics.Quarterly, c, q)
+		at := " organisation=" + officeID(0).String()
+		if rows["2026Q2 newcomers"+at].Persons != nil && rows["2026Q2 users"+at].Persons != nil {
+			t.Errorf("others had started: %v: that two have not used the service follows from two numbers", started)
+		}
+		if rows["2026Q2 newcomers"].Persons == nil {
+			t.Error("how many came to all organisations is hidden: the test shows little")
+		}
+	}
+}
+
+// Where nobody is left of those who came earlier, and a few deleted everything, there is a release all the same.
+func TestOnlyDeletionsAreLeft(t *testing.T) {
+	q := quarter(t, "2026Q2")
+	for _, n := range []int{1, 4} {
+		c := drawn(8, 400, 3, q)
+		for id, one := range c.clients {
+			if one.Organisation == officeID(2) && one.Registered < q {
+				delete(c.clients, id)
+			}
+		}
+		for range n {
+			c.deleted = append(c.deleted, statistics.Deletion{Organisation: officeID(2), Quarter: q})
+		}
+		if _, risk := make2(t, statistics.Quarterly, c, q); risk.Untrue > 0 {
+			t.Errorf("%d deletions: %d things that everybody knows do not hold", n, risk.Untrue)
 		}
 	}
 }

@@ -60,6 +60,7 @@ type Risk struct {
 	Noise       float64                   `json:"noise"`      // how far from the truth a number that is told is, on average
 	MeanNoise   float64                   `json:"meanNoise"`  // the same of means, in their own unit
 	Remainders  int                       `json:"remainders"` // never shown and to be protected: what organisations could work out, and who left
+	Untrue      int                       `json:"untrue"`     // what was taken for known to everybody and did not hold of somebody
 	Means       int                       `json:"means"`      // that could be shown
 	MeansShown  int                       `json:"meansShown"`
 	Insiders    int                       `json:"insiders"`    // whose knowledge was tried, besides an outsider's
@@ -103,7 +104,7 @@ func Make(spec Specification, q Quarter, position uint64, pop Population, noise 
 	if err != nil {
 		return Release{}, risk, err
 	}
-	risk.Problem, risk.Pattern = b.problem, pattern
+	risk.Problem, risk.Pattern, risk.Untrue = b.problem, pattern, b.untrue
 	if risk.Disclosures, err = disclosure.Audit(&b.problem, pattern, spec.Rules); err != nil {
 		return Release{}, risk, err
 	}

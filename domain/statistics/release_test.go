@@ -70,8 +70,13 @@ func drawn(seed uint64, n, offices int, q statistics.Quarter) crowd {
 			if p.Active = p.Yes+p.No > 0 || at == from && r.IntN(10) > 0 || r.IntN(2) == 0; !p.Active {
 				continue
 			}
-			if r.IntN(2) == 0 {
-				p.Finish("start")
+			for _, part := range []string{"start", "connections", "activity", "sleep", "thoughts", "worry", "people", "onward"} {
+				if r.IntN(2) == 0 {
+					p.Finish(part)
+				}
+				if r.IntN(4) == 0 {
+					break
+				}
 			}
 			for _, form := range []journal.Instrument{journal.PHQ9, journal.GAD7} {
 				for range r.IntN(4) {

@@ -321,73 +321,74 @@ var Quarterly = Specification{
 func are(u *Universe, is ...Is) Group { return Group{Universe: u, Is: is} }
 
 // flows are what everybody knows who knows how the service works: who answers the question about follow-up uses the service, has been there
-// for longer, and has said yes once and not let it run out; and parts of the programme are finished one or more at a time.
+// for longer, has said yes once and not let it run out; who takes a new code uses it too; and parts of the programme are finished one or
+// two, or three to eight.
 func flows() []Flow {
-	yes, no := Is{followUp, "yes"}, Is{followUp, "no"}
+	answered := func(is ...Is) []Group {
+		return []Group{are(asked, append(is, Is{followUp, "yes"})...), are(asked, append(is, Is{followUp, "no"})...)}
+	}
+	others := func(is ...Is) (all []Group) {
+		for _, at := range []string{"declined", "lapsed", "unanswered"} {
+			all = append(all, are(users, append(slices.Clip(is), Is{sharing, at})...))
+		}
+		return all
+	}
+	old := Is{isNew, "no"}
 	all := []Flow{
-		{Of: []Group{are(asked, yes), are(asked, no)}, In: []Group{are(users, Is{isNew, "no"})}},
-		{Of: []Group{
-			are(asked, yes), are(asked, no), are(users, Is{sharing, "declined"}), are(users, Is{sharing, "lapsed"}), are(users, Is{sharing, "unanswered"}),
-		}, In: []Group{are(users)}},
+		{Of: answered(), In: []Group{are(users, old)}},
+		{Of: slices.Concat(answered(), others()), In: []Group{are(users)}},
+		{Of: slices.Concat(answered(), others(old)), In: []Group{are(users, old)}},
+		{Of: []Group{are(changers)}, In: []Group{are(users)}},
 	}
 	for _, c := range service.Categories {
 		same := Is{service, c.Name}
 		all = append(all,
-			Flow{Of: []Group{are(asked, same, yes), are(asked, same, no)}, In: []Group{are(users, same)}},
-			Flow{Of: []Group{are(newcomers, same, Is{used, "yes"})}, In: []Group{are(users, same)}})
+			Flow{Of: slices.Concat(answered(same), others(same)), In: []Group{are(users, same)}},
+			Flow{Of: append(answered(same), are(newcomers, same, Is{used, "yes"})), In: []Group{are(users, same)}})
 	}
-	none := are(users, Is{finished, "none"})
-	every := []Group{none}
+	none, few, many := are(users, Is{finished, "none"}), are(users, Is{finished, "1-2"}), are(users, Is{finished, "3-8"})
+	var every []Group
 	for _, p := range parts {
 		one := are(users, Is{p, "yes"})
 		every = append(every, one)
 		all = append(all, Flow{Of: []Group{none, one}, In: []Group{are(users)}})
 	}
-	return append(all, Flow{Of: []Group{are(users)}, In: every})
+	return append(all,
+		Flow{Of: append([]Group{few}, slices.Repeat([]Group{many}, 3)...), In: every, Times: true},
+		Flow{Of: every, In: append([]Group{few, few}, slices.Repeat([]Group{many}, 8)...), Times: true})
 }
 
 // pools are what earlier releases tell of the people of this one: each was new once; who has not answered the first question now had not
-// answered it then, and who answered no had not either, or had; who is asked about follow-up shared before; and sharing that has run out
-// did so once. Of all together it is told who was new and had not answered, at an organisation only who had not in any quarter.
+// answered it in their first quarter, and who answered no had not said yes in it; who is asked about follow-up shared before; and sharing
+// that has run out did so once.
 func pools() []Pool {
 	unanswered, declined, old := Is{sharing, "unanswered"}, Is{sharing, "declined"}, Is{isNew, "no"}
-	came := func(is func(Person) bool) func(Person) []Quarter {
-		return func(p Person) []Quarter {
-			if is(p) {
-				return []Quarter{p.Registered}
-			}
-			return nil
-		}
+	shared := func(p Person) bool { return p.Before.Status == client.Shared }
+	// first is who stood so at the end of the first quarter, or came in this one and used the service.
+	first := func(at ...string) func(Person) bool {
+		return func(p Person) bool { return p.New && p.Active || !p.New && slices.Contains(at, standing(p.First)) }
 	}
-	first := func(p Person, at ...string) bool { return !p.New && slices.Contains(at, standing(p.First)) }
-	shared := func(is func(Person) bool) func(Person) []Quarter {
-		return func(p Person) []Quarter {
-			if p.Before.Status == client.Shared && is(p) {
-				return []Quarter{p.Quarter - 1}
-			}
-			return nil
-		}
-	}
-	everybody := func(Person) bool { return true }
+	earlier := func(is func(Person) bool) func(Person) bool { return func(p Person) bool { return !p.New && is(p) } }
 	all := []Pool{
-		{Name: "came earlier", Of: []Group{are(users, old), are(deleted)}, In: came(func(p Person) bool { return !p.New }), Deleted: true},
-		{Name: "came", Of: []Group{are(changers)}, In: came(everybody)},
-		{Name: "shared before", Of: []Group{are(asked)}, In: shared(everybody)},
-		{Name: "sharing ran out", Of: []Group{are(users, Is{sharing, "lapsed"})}, In: func(p Person) []Quarter { return p.RanOut }},
-		{Name: "had not answered", Of: []Group{are(users, unanswered)}, In: func(p Person) []Quarter { return p.Unanswered }},
-		{Name: "had not said yes", Of: []Group{are(users, unanswered), are(users, declined)}, In: func(p Person) []Quarter {
-			return slices.Concat(p.Unanswered, p.Declined)
-		}},
-		{Name: "came earlier and had not answered", Of: []Group{are(users, old, unanswered)}, In: came(func(p Person) bool { return first(p, "unanswered") })},
-		{Name: "came earlier and had not said yes", Of: []Group{are(users, old, unanswered), are(users, old, declined)},
-			In: came(func(p Person) bool { return first(p, "unanswered", "declined") })},
+		{Name: "came earlier", Of: []Group{are(users, old), are(deleted)}, In: func(p Person) bool { return !p.New }, Deleted: true, Empty: true},
+		{Name: "shared before", Of: []Group{are(asked)}, In: shared, Empty: true},
+		{Name: "sharing ran out", Of: []Group{are(users, Is{sharing, "lapsed"})}, In: func(p Person) bool { return p.RanOut }},
+		{Name: "had not answered", Of: []Group{are(users, unanswered)}, In: first("unanswered")},
+		{Name: "had not said yes", Of: []Group{are(users, unanswered), are(users, declined)}, In: first("unanswered", "declined")},
+		{Name: "came earlier and had not answered", Of: []Group{are(users, old, unanswered)}, In: earlier(first("unanswered"))},
+		{Name: "came earlier and had not said yes", Of: []Group{are(users, old, unanswered), are(users, old, declined)}, In: earlier(first("unanswered", "declined"))},
 	}
 	for _, c := range service.Categories {
 		same := Is{service, c.Name}
-		of := func(p Person) bool { return string(p.Service) == c.Name }
+		by := func(is func(Person) bool) func(Person) bool {
+			return func(p Person) bool { return string(p.Service) == c.Name && is(p) }
+		}
 		all = append(all,
-			Pool{Name: "came by " + c.Name, Of: []Group{are(users, same)}, In: came(of)},
-			Pool{Name: "shared before by " + c.Name, Of: []Group{are(asked, same)}, In: shared(of)})
+			Pool{Name: "came by " + c.Name, Of: []Group{are(users, same), are(newcomers, same, Is{used, "no"})}, In: by(func(Person) bool { return true })},
+			Pool{Name: "shared before by " + c.Name, Of: []Group{are(asked, same)}, In: by(shared)},
+			Pool{Name: "sharing ran out by " + c.Name, Of: []Group{are(users, same, Is{sharing, "lapsed"})}, In: by(func(p Person) bool { return p.RanOut })},
+			Pool{Name: "had not answered by " + c.Name, Of: []Group{are(users, same, unanswered)}, In: by(first("unanswered"))},
+			Pool{Name: "had not said yes by " + c.Name, Of: []Group{are(users, same, unanswered), are(users, same, declined)}, In: by(first("unanswered", "declined"))})
 	}
 	return all
 }

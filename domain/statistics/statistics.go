@@ -32,13 +32,14 @@
 // access or share at its end: such a number counts the same people again each time, and its changes are few people, by whom every release
 // would be bound to all before it. What is left is what lasts (Specification.Pools): everybody came once, and cannot have come back more often
 // than they came; whose first question is not answered now had not answered it then; sharing that has run out did so once. Of the
-// people of a pool everybody is taken to know how many there are, whether or not releases told it; few in a quarter were not told, and are
-// taken to be possibly more, as that quarter's release has proved. Those of a pool who are not in what is told now are protected where they
-// are few, or nobody.
+// people of a pool everybody is taken to know how many there are, whether or not releases told it; but where they are few, or few beside those
+// of one organisation, they never were told. Those of a pool who are not in what is told now are protected where they are few, or nobody.
 //
 // So a release needs nothing of those before it: a pool is counted among the people themselves, without those who have been erased, who are
-// in no number any more. And what an earlier release hid stays hidden. Whoever takes its hidden numbers for others that fit has to change
-// no number of a later one, but how many of a pool stayed away; these can always be more, and fewer as long as there are some.
+// in no number any more. And what an earlier release hid stays hidden: whoever takes its hidden numbers for others that fit changes no
+// number of a later one, but how many of a pool stayed away, which can always be more, and fewer as long as there are some. Where there are
+// few, or none, it is hidden how many came back, and they can be fewer as well. That it is so for several organisations at once is not
+// proved, but tried: a solver attacks releases together in a test. Where a restriction was lifted, a pool has somebody of whom no release told.
 //
 // Where there is hardly anybody, it may be that no suppression is found that protects a cell. Then the table that it stands in is withheld
 // as a whole, and in the end all of them.
@@ -139,16 +140,20 @@ type Table struct {
 // Same are two groups of the same people, as everybody knows.
 type Same [2]Group
 
-// A Flow is what everybody knows of who is where: whoever is in one of some groups, of which nobody is in two, is in one of others.
-type Flow struct{ Of, In []Group }
+// A Flow is what everybody knows of who is where: whoever is in some groups is in as many of others at least. A group can be there twice.
+type Flow struct {
+	Of, In []Group
+	Times  bool // what is left is how often somebody is, and no number of persons: it binds, and is nothing to protect
+}
 
 // A Pool is people of whom everybody is taken to know how many there are, since earlier releases told of them, and groups of which nobody
 // is in two, and whose people all are among them.
 type Pool struct {
 	Name    string
 	Of      []Group
-	In      func(Person) []Quarter // whose releases told of somebody as one of them
-	Deleted bool                   // those who had everything deleted in the quarter as well
+	In      func(Person) bool
+	Deleted bool // those who had everything deleted in the quarter as well
+	Empty   bool // nobody in it is nobody in its groups, as everybody knows
 }
 
 // A Group is those of a universe who are in a category of each of some variables.

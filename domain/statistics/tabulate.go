@@ -107,6 +107,7 @@ type board struct {
 	index   map[string]int // of a cell by its name
 	sets    []disclosure.RecordSum
 	sums    map[[2]int]bool
+	untrue  int // flows and pools that did not hold
 }
 
 // count counts the population of a quarter.
@@ -127,11 +128,7 @@ func count(spec Specification, q Quarter, pop Population, record func(domain.ID)
 		})
 	}
 	for i := range spec.Pools {
-		p := pool{of: &spec.Pools[i], deleted: make([]int, b.leaves)}
-		for range b.leaves {
-			p.told = append(p.told, map[Quarter]int{})
-		}
-		b.pools = append(b.pools, p)
+		b.pools = append(b.pools, pool{&spec.Pools[i], make([]int, b.leaves)})
 	}
 	err := pop.Each(func(id domain.ID, c Contribution) {
 		over, ok := at[c.Organisation]
@@ -143,8 +140,8 @@ func count(spec Specification, q Quarter, pop Population, record func(domain.ID)
 			return
 		}
 		for _, pool := range b.pools {
-			for _, q := range pool.of.In(p) {
-				pool.told[over][q]++
+			if pool.of.In(p) {
+				pool.size[over]++
 			}
 		}
 		set := record(id)
@@ -196,7 +193,7 @@ func (b *board) deletions(deletions []Deletion, at map[domain.ID]int, record fun
 		}
 		for _, pool := range b.pools {
 			if pool.of.Deleted {
-				pool.deleted[over]++
+				pool.size[over]++
 			}
 		}
 	}
@@ -353,7 +350,7 @@ func (b *board) denominator(t *tally, p place) int {
 // build makes the problem: every cell of every table, the sums that bind them, and what each organisation knows.
 func (b *board) build() {
 	b.problem, b.within, b.sets = disclosure.Problem{}, nil, nil
-	b.index, b.sums = map[string]int{}, map[[2]int]bool{}
+	b.index, b.sums, b.untrue = map[string]int{}, map[[2]int]bool{}, 0
 	for _, o := range b.offices[:b.leaves] {
 		b.problem.Insiders = append(b.problem.Insiders, disclosure.Insider{Name: o.name})
 	}
