@@ -98,7 +98,7 @@ func (n *network) closure(cells []int) (all []int) {
 		for _, s := range n.of[all[i]] {
 			missing, count := 0, 0
 			for _, t := range n.sums[s.at] {
-				if !has[t.at] && n.p.Cells[t.at].Kind != Structural {
+				if !has[t.at] && n.p.Cells[t.at].Kind != Structural && (count == 0 || t.at != missing) {
 					missing = t.at
 					if count++; count > 1 {
 						break

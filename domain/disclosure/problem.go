@@ -39,7 +39,7 @@ const (
 	Structural                  // impossible combination, or an emptiness that is no secret: everybody knows that it is zero
 )
 
-// A Sum binds cells by their indices: the persons of Total are those of the Parts together.
+// A Sum binds cells by their indices: the persons of Total are those of the Parts together. A part can be there twice, and counts twice then.
 type Sum struct {
 	Total int
 	Parts []int
@@ -120,14 +120,12 @@ func (p *Problem) Validate() error {
 			continue
 		}
 		rest := p.Cells[s.Total].Persons
-		seen := map[int]bool{s.Total: true}
 		for _, part := range s.Parts {
-			if !known(part) || seen[part] {
-				fault("sum %d, of %q: %d is no cell, or is there twice", i, p.Cells[s.Total].Name, part)
+			if !known(part) || part == s.Total {
+				fault("sum %d, of %q: %d is no cell, or is the total", i, p.Cells[s.Total].Name, part)
 				rest = 0
 				break
 			}
-			seen[part] = true
 			rest -= p.Cells[part].Persons
 		}
 		if rest != 0 {

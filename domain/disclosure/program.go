@@ -2,6 +2,7 @@ package disclosure
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -37,19 +38,16 @@ func (p *Problem) Program(pat Pattern, insider, cell int, greatest bool) string 
 	for _, i := range sums {
 		fmt.Fprintf(&b, " s%d:", i)
 		right := 0
-		term := func(cell, sign int) {
-			switch {
-			case known[cell]:
-				right -= sign * p.Cells[cell].Persons
-			case sign > 0:
-				fmt.Fprintf(&b, " + x%d\n", cell)
-			default:
-				fmt.Fprintf(&b, " - x%d\n", cell)
-			}
-		}
-		term(p.Sums[i].Total, 1)
+		times := map[int]int{p.Sums[i].Total: 1}
 		for _, part := range p.Sums[i].Parts {
-			term(part, -1)
+			times[part]--
+		}
+		for _, cell := range slices.Sorted(maps.Keys(times)) {
+			if known[cell] {
+				right -= times[cell] * p.Cells[cell].Persons
+			} else {
+				fmt.Fprintf(&b, " %+d x%d\n", times[cell], cell)
+			}
 		}
 		fmt.Fprintf(&b, " = %d\n", right)
 	}

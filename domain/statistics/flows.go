@@ -1,7 +1,6 @@
 package statistics
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func (b *board) flow(f Flow, over int) {
 		},
 	}
 	if i, ok := b.unseen(left, b.personsIn(in)-b.personsIn(of), b.personsIn(in), over, slices.Concat(of, in)); ok {
-		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: b.together(f.In, in, over), Parts: append(b.once(of), i)})
+		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: b.together(f.In, in, over), Parts: append(of, i)})
 	}
 }
 
@@ -100,19 +99,6 @@ func (b *board) nobody(p pool, over int) {
 			}
 		}
 	}
-}
-
-// once gives cells of which none is there twice: in the place of one that is there again, another of as many.
-func (b *board) once(cells []int) (all []int) {
-	for _, i := range cells {
-		if slices.Contains(all, i) {
-			again := b.derive(disclosure.Cell{Name: fmt.Sprintf("%s (%d)", b.problem.Cells[i].Name, len(all)), Persons: b.problem.Cells[i].Persons, Kind: disclosure.Private})
-			b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: i, Parts: []int{again}})
-			i = again
-		}
-		all = append(all, i)
-	}
-	return all
 }
 
 // unseen is who is in a group and not in what is told of it, of which no table tells.
@@ -179,7 +165,7 @@ func (b *board) together(groups []Group, cells []int, over int) int {
 	whole, ok := b.index[name]
 	if !ok {
 		whole = b.derive(disclosure.Cell{Name: name, Persons: b.personsIn(cells), Kind: disclosure.Private}) // few in it are few in its parts
-		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: whole, Parts: b.once(cells)})
+		b.problem.Sums = append(b.problem.Sums, disclosure.Sum{Total: whole, Parts: cells})
 	}
 	return whole
 }
