@@ -109,8 +109,8 @@ func TestTwoReleasesDoNotTellWhoStayedAway(t *testing.T) {
 	}
 }
 
-// What is said of groups holds of whatever crowd: every flow and every pool that is large enough binds cells, at every organisation that
-// tables tell of.
+// What is said of groups holds of whatever crowd: every flow and every pool that is not empty binds the cells of all organisations
+// together.
 func TestFlowsAndPoolsHold(t *testing.T) {
 	q := quarter(t, "2026Q2")
 	for seed := range uint64(5) {
