@@ -109,8 +109,42 @@ func TestTwoReleasesDoNotTellWhoStayedAway(t *testing.T) {
 	}
 }
 
-// What is said of groups holds of whatever crowd: every flow and every pool that is not empty binds the cells of all organisations
-// together.
+// bound is what is said of groups beside tables, of all organisations together: what is taken out of the specification is missing here.
+const bound = `
+users new=no and not asked follow-up=yes or asked follow-up=no
+users and not asked follow-up=yes or asked follow-up=no or users sharing=declined or users sharing=lapsed or users sharing=unanswered
+users new=no and not asked follow-up=yes or asked follow-up=no or users new=no sharing=declined or users new=no sharing=lapsed or users new=no sharing=unanswered
+users and not changers
+users service=assistert-selvhjelp and not asked follow-up=yes service=assistert-selvhjelp or asked follow-up=no service=assistert-selvhjelp or users service=assistert-selvhjelp sharing=declined or users service=assistert-selvhjelp sharing=lapsed or users service=assistert-selvhjelp sharing=unanswered
+users service=assistert-selvhjelp and not asked follow-up=yes service=assistert-selvhjelp or asked follow-up=no service=assistert-selvhjelp or newcomers service=assistert-selvhjelp used=yes
+users service=trigga and not asked follow-up=yes service=trigga or asked follow-up=no service=trigga or users service=trigga sharing=declined or users service=trigga sharing=lapsed or users service=trigga sharing=unanswered
+users service=trigga and not asked follow-up=yes service=trigga or asked follow-up=no service=trigga or newcomers service=trigga used=yes
+users and not users finished=none or users part-start=yes
+users and not users finished=none or users part-connections=yes
+users and not users finished=none or users part-activity=yes
+users and not users finished=none or users part-sleep=yes
+users and not users finished=none or users part-thoughts=yes
+users and not users finished=none or users part-worry=yes
+users and not users finished=none or users part-people=yes
+users and not users finished=none or users part-onward=yes
+users part-start=yes or users part-connections=yes or users part-activity=yes or users part-sleep=yes or users part-thoughts=yes or users part-worry=yes or users part-people=yes or users part-onward=yes and not users finished=1-2 or users finished=3-8 or users finished=3-8 or users finished=3-8
+users finished=1-2 or users finished=1-2 or users finished=3-8 or users finished=3-8 or users finished=3-8 or users finished=3-8 or users finished=3-8 or users finished=3-8 or users finished=3-8 or users finished=3-8 and not users part-start=yes or users part-connections=yes or users part-activity=yes or users part-sleep=yes or users part-thoughts=yes or users part-worry=yes or users part-people=yes or users part-onward=yes
+came earlier and not users new=no or deletions
+shared before and not asked
+sharing ran out and not users sharing=lapsed
+had not answered and not users sharing=unanswered
+had not said yes and not users sharing=unanswered or users sharing=declined
+came earlier and had not answered and not users new=no sharing=unanswered
+came earlier and had not said yes and not users new=no sharing=unanswered or users new=no sharing=declined
+came by assistert-selvhjelp and not users service=assistert-selvhjelp or newcomers service=assistert-selvhjelp used=no
+shared before by assistert-selvhjelp and not asked service=assistert-selvhjelp
+sharing ran out by assistert-selvhjelp and not users service=assistert-selvhjelp sharing=lapsed
+had not answered by assistert-selvhjelp and not users service=assistert-selvhjelp sharing=unanswered
+had not said yes by assistert-selvhjelp and not users service=assistert-selvhjelp sharing=unanswered or users service=assistert-selvhjelp sharing=declined
+`
+
+// What is said of groups holds of whatever crowd, here of one that nobody came to by Trigga: all of it binds the cells of all
+// organisations together, and where few are left they are to be protected.
 func TestFlowsAndPoolsHold(t *testing.T) {
 	q := quarter(t, "2026Q2")
 	for seed := range uint64(5) {
@@ -118,20 +152,18 @@ func TestFlowsAndPoolsHold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all := 0
+		all := "\n"
 		for _, cell := range p.Cells {
-			if strings.Contains(cell.Name, " and not ") && !strings.Contains(cell.Name, "organisation=") {
-				all++
+			if !strings.Contains(cell.Name, " and not ") || strings.Contains(cell.Name, "organisation=") {
+				continue
+			}
+			all += strings.ReplaceAll(cell.Name, q.String()+" ", "") + "\n"
+			if few := 0 < cell.Persons && cell.Persons < 5; few && cell.Kind != disclosure.Derived && !strings.Contains(cell.Name, "finished=3-8") {
+				t.Errorf("%s: %d, and no target", cell.Name, cell.Persons)
 			}
 		}
-		want := len(statistics.Quarterly.Flows)
-		for _, pool := range statistics.Quarterly.Pools {
-			if !strings.HasSuffix(pool.Name, " by trigga") { // nobody came so
-				want++
-			}
-		}
-		if all != want {
-			t.Errorf("seed %d: %d bind all organisations' cells, want %d", seed, all, want)
+		if all != bound {
+			t.Errorf("seed %d: cells are bound by%s", seed, all)
 		}
 	}
 }
