@@ -259,3 +259,27 @@ func TestRound(t *testing.T) {
 		}
 	}
 }
+
+// A part that is there twice counts twice: what is left over decides whether it can be worked out, and a solver is given it once.
+func TestAPartCountsTwice(t *testing.T) {
+	problem := func(rest int) *Problem {
+		return &Problem{
+			Cells: []Cell{
+				{Name: "known", Persons: 8 + rest, Kind: Released}, {Name: "few", Persons: 4, Group: 50}, {Name: "rest", Persons: rest, Kind: Private},
+			},
+			Sums: []Sum{{Total: 0, Parts: []int{1, 1, 2}}},
+		}
+	}
+	rules := Rules{Threshold: 5}
+	p := problem(12) // few is at most ten
+	pat, err := Protect(p, rules)
+	if err != nil || pat.Shown(1) {
+		t.Fatalf("%v, %v", pat, err)
+	}
+	if text := p.Program(pat, Outsider, 1, true); !strings.Contains(text, " -2 x1\n") {
+		t.Error(text)
+	}
+	if _, err := Protect(problem(1), rules); !errors.As(err, new(*GivenAway)) {
+		t.Errorf("few is at most four, as it is: %v", err)
+	}
+}
