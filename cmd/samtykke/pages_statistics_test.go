@@ -474,6 +474,26 @@ func TestAChangedReleaseIsNotShown(t *testing.T) {
 	refused("missing")
 }
 
+// Beside a release by another version of the specification nothing is released: it told other numbers of the same people.
+//
+// shows G02
+func TestNothingIsReleasedBesideAnotherVersion(t *testing.T) {
+	o := newStage(t)
+	q := quarterBefore(o.sys)
+	if _, err := o.sys.noise(statistics.Quarterly, statistics.State{}); err != nil { // makes its key
+		t.Fatal(err)
+	}
+	for _, version := range []int{statistics.Quarterly.Version, statistics.Quarterly.Version - 1} {
+		whole := madeUp(q-statistics.Quarter(version)*2, func(statistics.Row, int) int { return 50 })
+		whole.Version = version
+		publish(t, o.sys, employee, whole)
+		_, _, err := o.sys.made(context.Background(), employee, statistics.Quarterly, whole.Period+1)
+		if same := version == statistics.Quarterly.Version; same != (err == nil) || !same && !strings.Contains(err.Error(), "another version") {
+			t.Errorf("behind a release by version %d: %v", version, err)
+		}
+	}
+}
+
 // Before anything is released, every page says so.
 func TestNothingReleased(t *testing.T) {
 	o := newOverHTTP(newStage(t))

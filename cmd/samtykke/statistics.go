@@ -101,6 +101,10 @@ func (s *system) make(
 	if err != nil {
 		return releases.Made{}, statistics.Risk{}, err
 	}
+	if p, ok := st.Of(q - 1); ok && (p.Specification != spec.Name || p.Version != uint64(spec.Version)) {
+		return releases.Made{}, statistics.Risk{}, fmt.Errorf(
+			"%s was released by another version of the specification, which tells other numbers of the same people: beside it %s cannot be released", q-1, q)
+	}
 	r, risk, err := statistics.Make(spec, q, uint64(position), pop, noise)
 	if err != nil {
 		return releases.Made{}, risk, err
