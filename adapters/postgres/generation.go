@@ -138,8 +138,8 @@ func (g *generation) Load(ctx context.Context, documents []views.Key) ([]views.S
 		numbers[i], ids[i] = int16(k.View), pgtype.UUID{Bytes: k.ID, Valid: true}
 	}
 	rows, err := g.conn.Query(ctx, fmt.Sprintf(`SELECT d.* FROM unnest($1::smallint[], $2::uuid[]) k (view, id), LATERAL (
-		SELECT view, id, part, parts, at, version, grouped, due, body FROM document_%d WHERE view = k.view AND id = k.id AND part = 0 OFFSET 0) d`,
-		g.number), numbers, ids) // OFFSET keeps the planner from anything but looking up one after the other
+		SELECT %s FROM document_%d WHERE view = k.view AND id = k.id AND part = 0 OFFSET 0) d`,
+		rowColumnNames, g.number), numbers, ids) // OFFSET keeps the planner from anything but looking up one after the other
 	if err != nil {
 		return nil, g.lost(ctx, err)
 	}

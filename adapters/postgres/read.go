@@ -17,8 +17,9 @@ import (
 
 // Readers fetch records in pages, and hold no connection while the caller works on one.
 const (
-	pageRecords = 1000
-	pageBytes   = 4 << 20 // more than that is left for the next page
+	pageRecords  = 1000
+	pageBytes    = 4 << 20 // more than that is left for the next page
+	firstRecords = 32      // of the first page of After, whose caller often wants a record or a few; each next has four times as many
 )
 
 // The columns of a record. Sealed bytes are looked for only where there were some.
@@ -121,9 +122,10 @@ func (s *Store) Stream(ctx context.Context, stream string, from uint64) iter.Seq
 // After implements ledger.Store. While the database cannot be reached it waits, and tells Options.Warn.
 func (s *Store) After(ctx context.Context, p ledger.Position) iter.Seq2[eventschema.Record, error] {
 	return func(yield func(eventschema.Record, error) bool) {
-		for last := min(p, math.MaxInt64-pageRecords); ; {
+		most := uint64(firstRecords)
+		for last := min(p, math.MaxInt64-pageRecords); ; most = min(4*most, pageRecords) {
 			changed := s.announced()
-			page, err := s.page(ctx, afterPage, last, last+pageRecords)
+			page, err := s.page(ctx, afterPage, last, last+most)
 			for i := 0; err == nil && i < len(page.records); i++ {
 				r := page.records[i]
 				if r.Position != last+1 {
@@ -139,7 +141,7 @@ func (s *Store) After(ctx context.Context, p ledger.Position) iter.Seq2[eventsch
 				s.opts.Warn(fmt.Errorf("following the events: %w", err))
 				err = nil
 			}
-			if err == nil && !page.more && len(page.records) < pageRecords {
+			if err == nil && !page.more && uint64(len(page.records)) < most {
 				err = s.wait(ctx, changed)
 			}
 			if err != nil {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -226,13 +227,12 @@ func pageOf(ctx context.Context, from querier, generation int64, s views.Select,
 	if behind != nil {
 		and("(id, part) > ($%d, $%d)", uuidOf(behind.ID), behind.Part)
 	}
-	body := "body"
+	columns := rowColumnNames
 	if s.Bare {
-		body = "''::bytea"
+		columns = bareColumnNames
 		also += " AND part = 0"
 	}
-	sql := fmt.Sprintf("SELECT view, id, part, parts, at, version, grouped, due, %s FROM document_%d WHERE view = $1%s ORDER BY id, part LIMIT $2",
-		body, generation, also)
+	sql := fmt.Sprintf("SELECT %s FROM document_%d WHERE view = $1%s ORDER BY id, part LIMIT $2", columns, generation, also)
 	rows, err := from.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, plain(ctx, err)
@@ -240,20 +240,39 @@ func pageOf(ctx context.Context, from querier, generation int64, s views.Select,
 	return storedRows(ctx, rows)
 }
 
+// The columns of a row, of which a bare one has the first few.
+const (
+	bareColumnNames = "view, id, due"
+	bareColumns     = 3
+	rowColumnNames  = bareColumnNames + ", grouped, part, parts, at, version, body"
+)
+
 // storedRows reads rows to their end.
 func storedRows(ctx context.Context, rows pgx.Rows) (all []views.Stored, err error) {
 	defer rows.Close()
 	for rows.Next() {
-		var r views.Stored
-		var id, grouped, due pgtype.UUID
-		var view int16
-		if err := rows.Scan(&view, &id, &r.Part, &r.Parts, &r.At, &r.Version, &grouped, &due, &r.Body); err != nil {
-			return nil, plain(ctx, err)
-		}
-		r.View, r.ID, r.Group, r.Due = int(view), domain.ID(id.Bytes), domain.ID(grouped.Bytes), domain.ID(due.Bytes)
-		all = append(all, r)
+		all = append(all, storedRow(rows.RawValues()))
 	}
 	return all, plain(ctx, rows.Err())
+}
+
+// storedRow copies a row out of the driver's buffer.
+func storedRow(v [][]byte) views.Stored {
+	r := views.Stored{Key: views.Key{View: int(binary.BigEndian.Uint16(v[0])), ID: domain.ID(v[1])}, Due: idOrNone(v[2])}
+	if len(v) == bareColumns {
+		return r
+	}
+	r.Group, r.Part, r.Parts = idOrNone(v[3]), int(binary.BigEndian.Uint32(v[4])), int(binary.BigEndian.Uint32(v[5]))
+	r.At, r.Version, r.Body = number(v[6]), number(v[7]), append([]byte{}, v[8]...)
+	return r
+}
+
+// idOrNone is an id, or the zero one for null.
+func idOrNone(b []byte) domain.ID {
+	if b == nil {
+		return domain.ID{}
+	}
+	return domain.ID(b)
 }
 
 // uuidOf is an id as a parameter; the zero id is null.

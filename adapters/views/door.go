@@ -64,90 +64,104 @@ type Shown struct {
 
 // LookUp reads on behalf of the caller's organisation what is registered about one of its clients.
 func (d *Door) LookUp(ctx context.Context, by ledger.Caller, handle domain.ID, p client.Purpose, kinds []client.Kind) (Shown, error) {
-	id, done, err := d.admit(ctx, by, handle, p, kinds)
+	found, err := d.find(ctx, by, handle)
 	if err != nil {
 		return Shown{}, err
 	}
-	r, err := d.open(ctx, id, done.doc, kinds)
-	return Shown{Registrations: r, Until: done.state.Terms.LapseOn, Position: done.position}, err
+	s, err := d.show(ctx, by, found[0], p, kinds)
+	if err := d.still(ctx, by, s.Until, err); err != nil {
+		return Shown{}, err
+	}
+	return s, nil
 }
 
-// admitted is what a look-up was decided on.
-type admitted struct {
-	state    client.State
-	doc      sealedDoc
-	position ledger.Position
+// show is a look-up of a client that was found. Before it is answered, whoever asked for it asks still.
+func (d *Door) show(ctx context.Context, by ledger.Caller, m meant, p client.Purpose, kinds []client.Kind) (Shown, error) {
+	done, err := d.admit(ctx, by, m, p, kinds)
+	if err != nil {
+		return Shown{}, err
+	}
+	r, err := d.open(ctx, m.id, m.doc, kinds)
+	return Shown{Registrations: r, Until: done.State.Terms.LapseOn, Position: done.Position}, err
 }
 
 // Admit is a look-up that shows nothing: how a professional comes to register together with a client or on its behalf.
 func (d *Door) Admit(ctx context.Context, by ledger.Caller, handle domain.ID, p client.Purpose, kinds []client.Kind) (domain.ID, error) {
-	id, _, err := d.admit(ctx, by, handle, p, kinds)
-	return id, err
+	found, err := d.find(ctx, by, handle)
+	if err != nil {
+		return domain.ID{}, err
+	}
+	done, err := d.admit(ctx, by, found[0], p, kinds)
+	return found[0].id, d.still(ctx, by, done.State.Terms.LapseOn, err)
 }
 
 // Address finds the client that the caller's organisation means by a handle, for what shows nothing and needs no yes.
 func (d *Door) Address(ctx context.Context, by ledger.Caller, handle domain.ID) (domain.ID, error) {
 	standing := d.Standing(ctx, by)
-	id, known, err := d.find(ctx, by, handle)
+	found, err := d.find(ctx, by, handle)
 	if err != nil {
 		return domain.ID{}, err
 	}
-	s, _, err := d.Clients.State(ctx, id)
+	m := found[0]
+	s, _, err := d.Clients.State(ctx, m.id)
 	switch {
 	case err != nil:
 		return domain.ID{}, err
 	case standing != nil:
 		err = standing
-	case !known || s.Deactivated:
+	case !m.known || s.Deactivated:
 		err = domain.Refuse(NoSuchClient, "There is no such client.")
 	}
 	if reason := domain.Refused(err); reason != "" {
-		if failed := d.refuse(ctx, by, id, known, handle, client.Contact, nil, reason); failed != nil {
+		if failed := d.refuse(ctx, by, m, client.Contact, nil, reason); failed != nil {
 			return domain.ID{}, failed // an attempt that could not be recorded is a failure, not a refusal
 		}
 	}
-	return id, err
+	return m.id, err
 }
 
-func (d *Door) admit(ctx context.Context, by ledger.Caller, handle domain.ID, p client.Purpose, kinds []client.Kind) (domain.ID, admitted, error) {
+// admit decides whether the caller may see what is registered about a client, and records that. Before it is answered, whoever asked for
+// it asks still.
+func (d *Door) admit(ctx context.Context, by ledger.Caller, m meant, p client.Purpose, kinds []client.Kind) (done ledger.Done[client.State], err error) {
 	if err := d.halted(); err != nil {
-		return domain.ID{}, admitted{}, err
+		return done, err
 	}
 	by.Key = "" // each reading is a look-up of its own; what a retry is shown may be newer than what was named before
 	standing := d.Standing(ctx, by)
-	id, known, err := d.find(ctx, by, handle)
-	if err != nil {
-		return id, admitted{}, err
-	}
-	doc, err := d.Keeper.registrations.get(ctx, id)
-	if err != nil {
-		return id, admitted{}, err
-	}
-	var done ledger.Done[client.State]
 	if standing == nil {
-		done, err = d.Clients.DoAtEnd(ctx, id, by, client.LookUp{Purpose: p, Kinds: kinds, Journal: doc.Version})
+		done, err = d.Clients.DoAtEnd(ctx, m.id, by, client.LookUp{Purpose: p, Kinds: kinds, Journal: m.doc.Version})
 	} else {
-		_, _, err = d.Clients.State(ctx, id)
+		_, _, err = d.Clients.State(ctx, m.id)
 		err = errors.Join(err, standing)
 	}
 	if reason := domain.Refused(err); reason != "" {
-		if err := d.refuse(ctx, by, id, known, handle, p, kinds, reason); err != nil {
-			return id, admitted{}, err
+		if err := d.refuse(ctx, by, m, p, kinds, reason); err != nil {
+			return done, err
 		}
-	} else if err != nil {
-		return id, admitted{}, err
+	}
+	return done, err
+}
+
+// still gives what a look-up is answered with that was decided so, nil being yes: the reader's standing and the clock are read once more,
+// behind its event. Until is the day at whose start sharing ends.
+func (d *Door) still(ctx context.Context, by ledger.Caller, until domain.Date, decided error) error {
+	if decided != nil && domain.Refused(decided) == "" {
+		return decided
 	}
 	if again := d.Standing(ctx, by); again != nil {
-		return id, admitted{}, again
+		return again
 	}
 	if halted := d.halted(); halted != nil {
-		return id, admitted{}, halted
+		return halted
 	}
-	if err == nil && !d.Ledger.Now().Before(done.State.Terms.LapseOn.Start()) {
-		err = domain.Refuse(NotShared, "The client does not share.")
+	if decided == nil && d.ended(until) {
+		return domain.Refuse(NotShared, "The client does not share.")
 	}
-	return id, admitted{done.State, doc, done.Position}, err
+	return decided
 }
+
+// ended tells whether sharing that ends at the start of a day has ended by now.
+func (d *Door) ended(until domain.Date) bool { return !d.Ledger.Now().Before(until.Start()) }
 
 func (d *Door) halted() error {
 	if d.Halted == nil {
@@ -172,36 +186,58 @@ func (d *Door) Standing(ctx context.Context, by ledger.Caller) error {
 	return o.Admit(by.Actor, by.Role)
 }
 
-// find gives the client that the caller's organisation means by a handle. For any other handle, and for one that is cut by
-// now whether or not that has been written down, it gives an id that nobody has, so that whoever goes on with it reads as
-// much.
-func (d *Door) find(ctx context.Context, by ledger.Caller, handle domain.ID) (id domain.ID, known bool, err error) {
-	h, ok, err := d.Keeper.Handles.Get(ctx, handle)
+// meant is who a caller's organisation means by a handle, and what is registered about that client.
+type meant struct {
+	handle domain.ID
+	known  bool      // a client of the organisation's
+	id     domain.ID // otherwise one that nobody has
+	doc    sealedDoc
+}
+
+// find gives the clients that the caller's organisation means by handles, in their order, with one question for all to each view. For any
+// other handle, and for one that is cut by now whether or not that has been written down, it gives an id that nobody has, so that
+// whoever goes on with it reads as much.
+func (d *Door) find(ctx context.Context, by ledger.Caller, handles ...domain.ID) ([]meant, error) {
+	behind, err := d.Keeper.Handles.Among(ctx, handles)
 	if err != nil {
-		return domain.ID{}, false, err
+		return nil, err
 	}
-	c, _, errC := d.Keeper.Caseload.Get(ctx, h.Client)
-	idle, errI := d.Keeper.Idle.IsDue(ctx, h.Client, domain.DateOf(d.Ledger.Now()))
+	found, ids := make([]meant, len(handles)), make([]domain.ID, len(handles))
+	for i, handle := range handles {
+		found[i].handle, ids[i] = handle, behind[handle].Client
+	}
+	cases, errC := d.Keeper.Caseload.Among(ctx, ids)
+	idle, errI := d.Keeper.Idle.DueAmong(ctx, ids, domain.DateOf(d.Ledger.Now()))
 	if err := errors.Join(errC, errI); err != nil {
-		return domain.ID{}, false, err
+		return nil, err
 	}
-	if ok && h.Organisation == by.Organisation && !c.State.Deactivated && !idle {
-		return h.Client, true, nil
+	for i, handle := range handles {
+		h, ok := behind[handle]
+		found[i].known = ok && h.Organisation == by.Organisation && !cases[h.Client].State.Deactivated && !idle[h.Client]
+		if !found[i].known {
+			if ids[i], err = d.Ledger.NewID(); err != nil {
+				return nil, err
+			}
+		}
+		found[i].id = ids[i]
 	}
-	decoy, err := d.Ledger.NewID()
-	return decoy, false, err
+	docs, err := d.Keeper.registrations.among(ctx, ids)
+	for i, id := range ids {
+		found[i].doc = docs[id]
+	}
+	return found, err
 }
 
 // refuse records a refused attempt.
-func (d *Door) refuse(ctx context.Context, by ledger.Caller, id domain.ID, known bool, handle domain.ID, p client.Purpose, kinds []client.Kind, reason string) error {
+func (d *Door) refuse(ctx context.Context, by ledger.Caller, m meant, p client.Purpose, kinds []client.Kind, reason string) error {
 	stream, err := d.Ledger.NewID()
 	if err != nil {
 		return err
 	}
-	body := oversight.LookUpRefused{Handle: handle, Purpose: p, Kinds: kinds, Reason: reason}
-	if known {
-		body.Client = id
-	} else if h, ok, err := d.Keeper.Handles.Get(ctx, handle); err != nil {
+	body := oversight.LookUpRefused{Handle: m.handle, Purpose: p, Kinds: kinds, Reason: reason}
+	if m.known {
+		body.Client = m.id
+	} else if h, ok, err := d.Keeper.Handles.Get(ctx, m.handle); err != nil {
 		return err
 	} else if ok {
 		body.Client = h.Client // somebody else's client: it is to see who tried
@@ -241,10 +277,11 @@ func (d *Door) Own(ctx context.Context, by ledger.Caller, p client.Purpose) (Own
 		return Own{}, domain.Refuse(client.IsDeactivated, "The code is no longer in use.")
 	}
 	by.Key = ""
-	doc, err := d.Keeper.registrations.get(ctx, by.Actor)
+	docs, err := d.Keeper.registrations.among(ctx, []domain.ID{by.Actor})
 	if err != nil {
 		return Own{}, err
 	}
+	doc := docs[by.Actor]
 	done, err := d.Clients.Do(ctx, by.Actor, by, client.ReadOwn{Purpose: p, Kinds: AllKinds, Journal: doc.Version})
 	if err != nil {
 		return Own{}, err
@@ -349,7 +386,7 @@ type Row struct {
 func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
 	if err := d.Standing(ctx, by); err != nil {
 		if reason := domain.Refused(err); reason != "" {
-			if failed := d.refuse(ctx, by, domain.ID{}, false, domain.ID{}, client.Overview, nil, reason); failed != nil {
+			if failed := d.refuse(ctx, by, meant{}, client.Overview, nil, reason); failed != nil {
 				return nil, failed
 			}
 		}
@@ -361,17 +398,20 @@ func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	idle, err := d.Keeper.Idle.DueAmong(ctx, slices.Collect(maps.Keys(cases)), today)
-	if err != nil {
-		return nil, err
-	}
-	maps.DeleteFunc(cases, func(id domain.ID, _ projections.Case) bool { return idle[id] }) // deactivated by now, written down or not
+	var idle map[domain.ID]bool // deactivated by now, written down or not
+	var idleErr error
+	var asking sync.WaitGroup
+	asking.Go(func() { idle, idleErr = d.Keeper.Idle.DueAmong(ctx, slices.Collect(maps.Keys(cases)), today) })
 	labels, err := d.labels(ctx, cases)
-	if err != nil {
+	asking.Wait()
+	if err := errors.Join(err, idleErr); err != nil {
 		return nil, err
 	}
 	rows := make([]Row, 0, len(labels))
 	for id, label := range labels {
+		if idle[id] {
+			continue
+		}
 		c := cases[id]
 		row := Row{Handle: c.State.Handle, Label: label}
 		if s := c.State.At(d.Books, now); s.Status == client.Shared && !s.Restricted {
@@ -455,8 +495,12 @@ func (d *Door) labels(ctx context.Context, cases map[domain.ID]projections.Case)
 	return labels, nil
 }
 
-// atOnce is how many look-ups of one overview wait for the disk together, unless the door says otherwise.
-const atOnce = 128
+const (
+	// atOnce is how many look-ups of one overview wait for the disk together, unless the door says otherwise.
+	atOnce = 128
+	// foundTogether is how many clients of one overview are found together, and have what is registered about them in memory, sealed.
+	foundTogether = 200
+)
 
 // Overview is the caseload with what is registered about each client that shares.
 func (d *Door) Overview(ctx context.Context, by ledger.Caller, kinds []client.Kind) ([]Row, error) {
@@ -471,28 +515,53 @@ func (d *Door) Overview(ctx context.Context, by ledger.Caller, kinds []client.Ki
 }
 
 // Fill adds what is registered to rows of the caseload, for each client that shares: one look-up for each, in an append of
-// its own. A client whose look-up is refused or fails shows nothing; the error is that of the reader's standing only.
+// its own. A client whose look-up is refused or fails shows nothing; the error is that of the reader's standing, or says that the views
+// cannot be read.
 func (d *Door) Fill(ctx context.Context, by ledger.Caller, rows []Row, kinds []client.Kind) error {
-	var wait sync.WaitGroup
-	slots := make(chan struct{}, cmp.Or(d.AtOnce, atOnce))
+	byHandle := map[domain.ID]*Row{}
+	var handles []domain.ID
 	for i := range rows {
-		if rows[i].Until == 0 {
-			continue
+		if rows[i].Until != 0 {
+			byHandle[rows[i].Handle] = &rows[i]
+			handles = append(handles, rows[i].Handle)
 		}
-		slots <- struct{}{}
-		wait.Go(func() {
-			defer func() { <-slots }()
-			s, err := d.LookUp(ctx, by, rows[i].Handle, client.Overview, kinds)
-			switch {
-			case err == nil:
-				rows[i].Shown = &s
-			case domain.Refused(err) != "":
-				rows[i].Until, rows[i].Asked = 0, false
-			}
-		})
+	}
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	slots := make(chan struct{}, cmp.Or(d.AtOnce, atOnce))
+	for together := range slices.Chunk(handles, foundTogether) {
+		clients, err := d.find(ctx, by, together...)
+		if err != nil {
+			return err
+		}
+		for _, m := range clients {
+			slots <- struct{}{}
+			wait.Go(func() {
+				defer func() { <-slots }()
+				row := byHandle[m.handle]
+				s, err := d.show(ctx, by, m, client.Overview, kinds)
+				switch {
+				case err == nil:
+					row.Shown = &s
+				case domain.Refused(err) != "":
+					row.Until, row.Asked = 0, false
+				}
+			})
+		}
 	}
 	wait.Wait()
-	return d.Standing(ctx, by)
+	if err := d.Standing(ctx, by); err != nil {
+		return err
+	}
+	if err := d.halted(); err != nil {
+		return err
+	}
+	for _, row := range byHandle {
+		if row.Shown != nil && d.ended(row.Shown.Until) {
+			row.Until, row.Asked, row.Shown = 0, false, nil
+		}
+	}
+	return nil
 }
 
 // StateAt is a client's state at an instant, from its streams: what was true then, as far as it was recorded by the

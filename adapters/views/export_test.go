@@ -25,8 +25,8 @@ func (k *Keeper) Again(ctx context.Context, facts []*eventschema.Fact) error {
 
 // HoldsRegistrations tells whether there is a document of registrations for the client.
 func (k *Keeper) HoldsRegistrations(ctx context.Context, id domain.ID) (bool, error) {
-	d, err := k.registrations.get(ctx, id)
-	return d.Bytes != nil, err
+	docs, err := k.registrations.among(ctx, []domain.ID{id})
+	return docs[id].Bytes != nil, err
 }
 
 // Indexed gives the lists and dates of a table as it keeps them, for comparison with its documents.

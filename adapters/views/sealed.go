@@ -44,19 +44,26 @@ func newSealedTable[V any](v projections.View[V]) *sealedTable[V] {
 	return &sealedTable[V]{view: v, open: map[domain.ID]opened[V]{}, docs: map[domain.ID]sealedDoc{}}
 }
 
-func (t *sealedTable[V]) get(ctx context.Context, id domain.ID) (d sealedDoc, err error) {
+// among gives those documents of the ids that there are.
+func (t *sealedTable[V]) among(ctx context.Context, ids []domain.ID) (map[domain.ID]sealedDoc, error) {
+	found := make(map[domain.ID]sealedDoc, len(ids))
 	if t.shelf != nil {
-		for r, err := range t.shelf.store.Rows(ctx, Select{View: t.number, IDs: []domain.ID{id}}) {
+		for r, err := range t.shelf.store.Rows(ctx, Select{View: t.number, IDs: ids}) {
 			if err != nil {
-				return d, err
+				return nil, err
 			}
-			d = docOf(r)
+			found[r.ID] = docOf(r)
 		}
-		return d, nil
+		return found, nil
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.docs[id], nil
+	for _, id := range ids {
+		if d, ok := t.docs[id]; ok {
+			found[id] = d
+		}
+	}
+	return found, nil
 }
 
 // apply folds a fact into its document, opened from the table where it is not open already.

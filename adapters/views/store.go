@@ -87,7 +87,7 @@ type Select struct {
 	Group  domain.ID   // zero: of any
 	Listed bool        // of any group, and not of none
 	Due    []domain.ID // one of these; nil: any
-	Bare   bool        // without bodies, and only the part that grows
+	Bare   bool        // of the part that grows, and with nothing but the key and what is due
 }
 
 // A rowCache holds rows that are likely to be folded on soon, up to a number of bytes. It has two halves: the younger one takes what is
