@@ -22,6 +22,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -30,8 +31,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"samtykke/adapters/keyring"
 	"samtykke/adapters/spans"
@@ -48,6 +47,7 @@ type Ledger struct {
 	Keys   keyring.Keyring
 	Clock  func() time.Time
 	Random io.Reader
+	States int // how many bytes of the states of each kind of stream are kept in memory, about; DefaultStates if 0
 
 	random sync.Mutex
 }
@@ -153,7 +153,7 @@ type Streams[C, B, S any] struct {
 	ledger   *Ledger
 	category eventschema.Category
 	decider  domain.Decider[C, domain.Event[B], S]
-	cache    *lru.Cache[domain.ID, *folded[S]]
+	cache    *cache[S]
 	queues   [1 << 12]sync.Mutex // by the id's last bits, so that few streams share one
 }
 
@@ -171,16 +171,9 @@ type done struct {
 	position Position
 }
 
-// CacheSize is how many streams of a kind keep their state in memory.
-const CacheSize = 1 << 16
-
 // NewStreams governs the streams of a category.
 func NewStreams[C, B, S any](l *Ledger, category eventschema.Category, d domain.Decider[C, domain.Event[B], S]) *Streams[C, B, S] {
-	cache, err := lru.New[domain.ID, *folded[S]](CacheSize)
-	if err != nil {
-		panic(err) // unreachable: the size is positive
-	}
-	return &Streams[C, B, S]{ledger: l, category: category, decider: d, cache: cache}
+	return &Streams[C, B, S]{ledger: l, category: category, decider: d, cache: newCache[S](cmp.Or(l.States, DefaultStates))}
 }
 
 // Done is the outcome of a command: the state it left, at which version and position of the ledger.
@@ -263,7 +256,7 @@ func (s *Streams[C, B, S]) do(ctx context.Context, id domain.ID, by Caller, c C,
 		}
 		switch {
 		case err == nil:
-			s.cache.Add(id, next)
+			s.cache.put(id, next)
 			p := next.recent[len(next.recent)-1].position
 			if repeatable {
 				p, _ = s.find(next, id, by)
@@ -305,17 +298,14 @@ func (s *Streams[C, B, S]) Forget(id domain.ID) {
 	queue := s.queue(id)
 	queue.Lock()
 	defer queue.Unlock()
-	s.cache.Remove(id)
+	s.cache.remove(id)
 }
 
 func (s *Streams[C, B, S]) empty(id domain.ID) *folded[S] {
 	return &folded[S]{stream: s.category.Stream(id)}
 }
 
-func (s *Streams[C, B, S]) cached(id domain.ID) *folded[S] {
-	f, _ := s.cache.Get(id)
-	return f
-}
+func (s *Streams[C, B, S]) cached(id domain.ID) *folded[S] { return s.cache.get(id) }
 
 // read brings a fold, or nothing, up to the stream's end and caches it.
 func (s *Streams[C, B, S]) read(ctx context.Context, id domain.ID, f *folded[S]) (*folded[S], error) {
@@ -339,7 +329,7 @@ func (s *Streams[C, B, S]) read(ctx context.Context, id domain.ID, f *folded[S])
 	if next == nil {
 		return f, nil
 	}
-	s.cache.Add(id, next)
+	s.cache.put(id, next)
 	return next, nil
 }
 

@@ -20,6 +20,9 @@ import (
 	"samtykke/domain"
 )
 
+// DefaultReady is how many ciphers a ring keeps ready unless its options say otherwise.
+const DefaultReady = 1 << 16
+
 // RingOptions are how a keyring works. The zero value is good.
 type RingOptions struct {
 	// Schema is the schema that holds the data keys, "samtykke" if empty. It is never the ledger's.
@@ -28,7 +31,7 @@ type RingOptions struct {
 	Fresh time.Duration
 	// Patience is how long sealing and opening wait for the server where they need it, 30 seconds if 0.
 	Patience time.Duration
-	// Ready is how many ciphers are kept ready, each about 1.2 kB, 65,536 if 0. Each other one costs a query.
+	// Ready is how many ciphers are kept ready, each about 1.2 kB, DefaultReady if 0. Each other one costs a query.
 	Ready int
 	// Unsafe takes a server that may lose what it has promised. It is for tests.
 	Unsafe bool
@@ -44,7 +47,7 @@ func (o RingOptions) withDefaults() RingOptions {
 		o.Patience = 30 * time.Second
 	}
 	if o.Ready == 0 {
-		o.Ready = 65_536
+		o.Ready = DefaultReady
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

@@ -34,14 +34,14 @@ type StoreOptions struct {
 	// Keyed hashes under a key that is not in the store: what documents are listed and ordered by there, where they are sealed. All
 	// instances have the same; with another one the views are made anew.
 	Keyed func(message []byte) [sha256.Size]byte
-	// Cache is how many bytes of documents that are likely to change soon are kept in memory, 64 MiB if 0.
+	// Cache is how many bytes of documents that are likely to change soon are kept in memory, DefaultCache if 0.
 	Cache int
 	// Batch is how many bytes of documents are folded together, about, 16 MiB if 0. They are in memory some three times meanwhile.
 	Batch int
 }
 
 const (
-	defaultCache = 64 << 20
+	DefaultCache = 64 << 20 // bytes
 	defaultBatch = 16 << 20
 )
 
@@ -49,7 +49,7 @@ const (
 func NewKeeperIn(l *ledger.Ledger, books rules.Books, store Store, o StoreOptions) *Keeper {
 	k := NewKeeper(l, books)
 	if o.Cache == 0 {
-		o.Cache = defaultCache
+		o.Cache = DefaultCache
 	}
 	if o.Batch == 0 {
 		o.Batch = defaultBatch

@@ -29,6 +29,7 @@ func (b *bench) lived() error {
 	if err != nil {
 		return err
 	}
+	w.boundMemory()
 	var s *system
 	opening, err := timed(func() (err error) {
 		s, err = w.open(b.ctx)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -29,9 +30,36 @@ const (
 	sharedVariable = "SAMTYKKE_SHARED" // postgres://…, of what instances share; with the keys, if not set
 	viewsVariable  = "SAMTYKKE_VIEWS"  // postgres://…: the views lie there; in memory, if not set
 
-	viewsCacheVariable = "SAMTYKKE_VIEWS_CACHE" // MiB of views in PostgreSQL that are kept in memory while they are folded
-	keysCacheVariable  = "SAMTYKKE_KEYS_CACHE"  // how many data keys in PostgreSQL are kept ready, 1.2 kB each
+	viewsCacheVariable  = "SAMTYKKE_VIEWS_CACHE"  // MiB of views in PostgreSQL that are kept in memory while they are folded
+	keysCacheVariable   = "SAMTYKKE_KEYS_CACHE"   // how many data keys in PostgreSQL are kept ready, 1.2 kB each
+	statesCacheVariable = "SAMTYKKE_STATES_CACHE" // MiB of clients' states that are kept to decide on, and as many of their journals'
 )
+
+// caches bound what is kept in memory and could be read again.
+type caches struct {
+	views  int // bytes
+	keys   int // how many
+	states int // bytes of each kind of stream
+}
+
+// cachesOf are those that the environment sets.
+func cachesOf() (caches, error) {
+	documents, err := numberIn(viewsCacheVariable, views.DefaultCache>>20)
+	keys, errK := numberIn(keysCacheVariable, postgres.DefaultReady)
+	states, errS := numberIn(statesCacheVariable, ledger.DefaultStates>>20)
+	return caches{documents << 20, keys, states << 20}, cmp.Or(err, errK, errS)
+}
+
+// besideCaches is what a server needs of memory beside its caches while views in PostgreSQL are made anew, where it needs most.
+const besideCaches = 160 << 20
+
+// boundMemory has a server whose memory need not grow with the number of clients collect its garbage before it takes more than its caches
+// and what it needs beside them, unless the environment sets another limit.
+func (w world) boundMemory() {
+	if w.views != "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(w.caches.views + w.caches.keys*1200 + 2*w.caches.states + besideCaches))
+	}
+}
 
 // An engine keeps the events.
 type engine interface {
@@ -156,11 +184,7 @@ func (w world) openKeys(ctx context.Context) (ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	ready, err := numberIn(keysCacheVariable)
-	if err != nil {
-		return nil, errors.Join(err, epochs.Close())
-	}
-	r, err := postgres.OpenRing(ctx, w.keys, epochs, postgres.RingOptions{Ready: ready})
+	r, err := postgres.OpenRing(ctx, w.keys, epochs, postgres.RingOptions{Ready: w.caches.keys})
 	if err != nil {
 		return nil, errors.Join(err, epochs.Close())
 	}
@@ -168,16 +192,12 @@ func (w world) openKeys(ctx context.Context) (ring, error) {
 }
 
 // newKeeper makes the keeper of the views, wherever they lie. What gives it back is closed with the system.
-func (s *system) newKeeper(ctx context.Context, key signin.HashKey) error {
+func (s *system) newKeeper(ctx context.Context, key signin.HashKey) (err error) {
 	s.keeper = views.NewKeeper(s.steady(), s.rules)
 	if s.world.views == "" {
 		return nil
 	}
-	mebibytes, err := numberIn(viewsCacheVariable)
-	if err != nil {
-		return err
-	}
-	options := views.StoreOptions{Keyed: key.Keyed("views"), Cache: mebibytes << 20}
+	options := views.StoreOptions{Keyed: key.Keyed("views"), Cache: s.caches.views}
 	if s.views, err = postgres.OpenViews(ctx, s.world.views, postgres.ViewsOptions{}); err != nil {
 		return err
 	}
@@ -185,11 +205,11 @@ func (s *system) newKeeper(ctx context.Context, key signin.HashKey) error {
 	return nil
 }
 
-// numberIn is the number in a variable of the environment, 0 where it is not set.
-func numberIn(variable string) (int, error) {
+// numberIn is the number in a variable of the environment, or the one for where it is not set.
+func numberIn(variable string, otherwise int) (int, error) {
 	text := os.Getenv(variable)
 	if text == "" {
-		return 0, nil
+		return otherwise, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > 1<<30 {

@@ -75,6 +75,11 @@ func TestEngines(t *testing.T) {
 	t.Setenv(viewsCacheVariable, "much")
 	said(t, 2, "rebuild", "--data", data)
 	t.Setenv(viewsCacheVariable, "1")
+	t.Setenv(statesCacheVariable, "-1")
+	if s := said(t, 2, "rebuild", "--data", data); !strings.Contains(s, statesCacheVariable) {
+		t.Errorf("a cache of -1 MiB: %s", s)
+	}
+	t.Setenv(statesCacheVariable, "1")
 	secret := "postgres://somebody:geheim@127.0.0.1:1/nowhere?connect_timeout=1"
 	t.Setenv(ledgerVariable, secret)
 	if s := said(t, 1, "verify", "--data", data); strings.Contains(s, "geheim") || strings.Contains(s, "somebody") {

@@ -77,6 +77,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 		dev = &devClock{real: w.clock}
 		w.clock = dev.now
 	}
+	w.boundMemory()
 	watched := &watched{}
 	w.proofs.Passed = watched.signed
 	s, err := w.openInstance(env.ctx, log)

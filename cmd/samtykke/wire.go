@@ -55,13 +55,18 @@ type world struct {
 	keys   string // the same of the data keys
 	shared string // the same of what instances share; "": with the keys
 	views  string // the same of the views; "": in memory
+	caches caches
 }
 
 // realWorld is the data directory on this machine, now.
 func realWorld(dir string) (world, error) {
+	kept, err := cachesOf()
+	if err != nil {
+		return world{}, err
+	}
 	d, err := disk.OS(dir)
 	return world{
-		disk: d, clock: time.Now, random: rand.Reader, secrets: rand.Reader, rules: rules.All,
+		disk: d, caches: kept, clock: time.Now, random: rand.Reader, secrets: rand.Reader, rules: rules.All,
 		ledger: os.Getenv(ledgerVariable), keys: os.Getenv(keysVariable), shared: os.Getenv(sharedVariable), views: os.Getenv(viewsVariable),
 	}, err
 }
@@ -122,7 +127,7 @@ func (w world) open(ctx context.Context) (_ *system, err error) {
 	if s.proof, err = proof.Open(ctx, disk.Sub(w.disk, proofDir), s.signer, s.store, w.proofs); err != nil {
 		return nil, fmt.Errorf("opening the proofs: %w", err)
 	}
-	s.ledger = &ledger.Ledger{Store: s.store, Keys: s.keys, Clock: w.clock, Random: w.random}
+	s.ledger = &ledger.Ledger{Store: s.store, Keys: s.keys, Clock: w.clock, Random: w.random, States: w.caches.states}
 	if w.outside != nil {
 		if s.endings, err = endings.Open(ctx, w.outside, s.store, s.keys.Destroyed()); err != nil {
 			return nil, err
