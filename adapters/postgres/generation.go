@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -129,6 +130,14 @@ func (g *generation) lost(ctx context.Context, err error) error {
 		return views.ErrAgain
 	}
 	return err
+}
+
+// Rows implements views.Generation.
+func (g *generation) Rows(ctx context.Context, s views.Select) iter.Seq2[views.Stored, error] {
+	return pages(s, func(s views.Select, from *views.Stored) ([]views.Stored, error) {
+		rows, err := pageOf(ctx, g.conn, g.number, s, from)
+		return rows, g.lost(ctx, err)
+	})
 }
 
 // Load implements views.Generation.

@@ -2,6 +2,7 @@ package views
 
 import (
 	"context"
+	"slices"
 
 	"samtykke/adapters/disk"
 	"samtykke/adapters/ledger"
@@ -11,7 +12,7 @@ import (
 
 // Differ names the documents in which two keepers differ.
 func Differ(ctx context.Context, a, b *Keeper) ([]string, error) {
-	return a.differences(ctx, b)
+	return a.differences(ctx, nil, b, nil)
 }
 
 // Again hands the keeper facts, as a store would that yields them once more.
@@ -75,3 +76,8 @@ func (k *Keeper) Ledger() *ledger.Ledger { return k.ledger }
 
 // Batches has a keeper fold so many facts at a time.
 func Batches(k *Keeper, facts int) { k.most = facts }
+
+// NumberOf is the number that a view's documents lie under in a store.
+func NumberOf(k *Keeper, view string) int {
+	return slices.IndexFunc(k.tables(), func(t table) bool { name, _ := t.name(); return name == view })
+}

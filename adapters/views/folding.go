@@ -212,13 +212,18 @@ func (k *Keeper) CatchUp(ctx context.Context) error {
 // CatchUpTo folds everything up to a position that the ledger has reached: how the views stood then, but for what was erased since, and
 // where others fold the same documents, for what came behind.
 func (k *Keeper) CatchUpTo(ctx context.Context, head ledger.Position) error {
+	return k.catchUpThen(ctx, head, k.serve)
+}
+
+// catchUpThen is CatchUpTo, and what is to be done with what was folded.
+func (k *Keeper) catchUpThen(ctx context.Context, head ledger.Position, then func(context.Context) error) error {
 	for {
 		err := k.claim(ctx)
 		if err == nil {
 			err = k.catchUpTo(ctx, head)
 		}
 		if err == nil {
-			err = k.serve(ctx)
+			err = then(ctx)
 		}
 		if !k.again(ctx, err, head) {
 			return err

@@ -53,8 +53,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
+	"iter"
 	"sync"
 
 	"samtykke/adapters/disk"
@@ -130,6 +129,7 @@ type table interface {
 	save(*encoder, eventschema.Keys) error
 	load(*decoder, eventschema.Keys) error
 	drop(*projections.Fact)
+	items(context.Context, Rows, eventschema.Keys) iter.Seq2[item, error]
 
 	// Of documents on a shelf:
 	lie(s *shelf, number int)
@@ -199,7 +199,7 @@ func (k *Keeper) Differences(ctx context.Context) ([]string, error) {
 	if err := again.CatchUpTo(ctx, k.folded()); err != nil {
 		return nil, err
 	}
-	return k.differences(ctx, again)
+	return k.differences(ctx, nil, again, nil)
 }
 
 // forget ends a batch that was not committed.
@@ -207,57 +207,6 @@ func (k *Keeper) forget() {
 	for _, t := range k.tables() {
 		t.forget()
 	}
-}
-
-// differences names the documents in which two keepers differ.
-func (k *Keeper) differences(ctx context.Context, again *Keeper) ([]string, error) {
-	keys := k.ledger.Sealing(ctx)
-	var diffs []string
-	var failed error
-	add := func(more []string, err error) { diffs, failed = append(diffs, more...), errors.Join(failed, err) }
-	add(differ(ctx, k.Caseload, again.Caseload))
-	add(differ(ctx, k.Due, again.Due))
-	add(differ(ctx, k.Idle, again.Idle))
-	add(differ(ctx, k.Access, again.Access))
-	add(differ(ctx, k.Audit, again.Audit))
-	add(differ(ctx, k.Codes, again.Codes))
-	add(differ(ctx, k.Handles, again.Handles))
-	add(differ(ctx, k.Accounts, again.Accounts))
-	add(differ(ctx, k.Invitations, again.Invitations))
-	add(differ(ctx, k.Erasures, again.Erasures))
-	add(differ(ctx, k.Reviews, again.Reviews))
-	add(differ(ctx, k.Dealings, again.Dealings))
-	add(differ(ctx, k.Accesses, again.Accesses))
-	add(differ(ctx, k.Organisations, again.Organisations))
-	add(differ(ctx, k.Times, again.Times))
-	add(differ(ctx, k.Offices, again.Offices))
-	add(differ(ctx, k.Standings, again.Standings))
-	add(differ(ctx, k.Labels, again.Labels))
-	registered, err := k.registrations.differ(ctx, again.registrations, keys)
-	contributed, errC := k.contributions.differ(ctx, again.contributions, keys)
-	return slices.Concat(diffs, registered, contributed), errors.Join(failed, err, errC)
-}
-
-func differ[V any](ctx context.Context, a, b *Table[V]) (diffs []string, err error) {
-	other := map[domain.ID]entry[V]{}
-	err = b.eachEntry(ctx, func(id domain.ID, e entry[V]) error {
-		other[id] = e
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = a.eachEntry(ctx, func(id domain.ID, e entry[V]) error {
-		if !reflect.DeepEqual(e, other[id]) {
-			diffs = append(diffs, a.view.Name+" "+id.String())
-		}
-		delete(other, id)
-		return nil
-	})
-	for id := range other {
-		diffs = append(diffs, a.view.Name+" "+id.String())
-	}
-	return diffs, err
 }
 
 // Save writes a snapshot, of documents in memory. It may run beside Run, and several may be asked for at once.

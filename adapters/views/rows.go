@@ -251,20 +251,23 @@ func (t *sealedTable[V]) forget() {
 	clear(t.changed)
 }
 
-// all gives the documents as they stand at rest.
-func (t *sealedTable[V]) all(ctx context.Context) iter.Seq2[domain.ID, sealedRow] {
+// all gives the documents as they stand at rest, in the order of their ids; of the rows, if they are given.
+func (t *sealedTable[V]) all(ctx context.Context, rows Rows) iter.Seq2[domain.ID, sealedRow] {
 	return func(yield func(domain.ID, sealedRow) bool) {
 		if t.shelf == nil {
 			t.mu.RLock()
 			defer t.mu.RUnlock()
-			for id, d := range t.docs {
-				if !yield(id, sealedRow{d, nil}) {
+			for _, id := range sorted(t.docs) {
+				if !yield(id, sealedRow{t.docs[id], nil}) {
 					return
 				}
 			}
 			return
 		}
-		for r, err := range t.shelf.store.Rows(ctx, Select{View: t.number}) {
+		if rows == nil {
+			rows = t.shelf.store.Rows
+		}
+		for r, err := range rows(ctx, Select{View: t.number}) {
 			if !yield(r.ID, sealedRow{docOf(r), err}) || err != nil {
 				return
 			}

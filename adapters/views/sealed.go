@@ -3,7 +3,6 @@ package views
 import (
 	"context"
 	"errors"
-	"reflect"
 	"sync"
 
 	"samtykke/adapters/keyring"
@@ -159,40 +158,6 @@ func (t *sealedTable[V]) dropGone(ctx context.Context, keys keyring.Keyring) err
 		}
 	}
 	return nil
-}
-
-// differ compares two tables as they can be read now: a document whose key is gone counts as none.
-func (t *sealedTable[V]) differ(ctx context.Context, other *sealedTable[V], keys eventschema.Keys) ([]string, error) {
-	var diffs []string
-	others := map[domain.ID]sealedDoc{}
-	for id, r := range other.all(ctx) {
-		if r.err != nil {
-			return nil, r.err
-		}
-		others[id] = r.doc
-	}
-	for id, r := range t.all(ctx) {
-		if r.err != nil {
-			return nil, r.err
-		}
-		d := others[id]
-		delete(others, id)
-		a, err := t.unseal(id, r.doc, keys)
-		if errors.Is(err, eventschema.ErrGone) {
-			continue
-		}
-		b, errB := other.unseal(id, d, keys)
-		if err := errors.Join(err, errB); err != nil {
-			return nil, err
-		}
-		if !reflect.DeepEqual(a, b) {
-			diffs = append(diffs, t.view.Name+" "+id.String())
-		}
-	}
-	for id := range others {
-		diffs = append(diffs, t.view.Name+" "+id.String())
-	}
-	return diffs, nil
 }
 
 func clientKey(id domain.ID) eventschema.Owner {

@@ -87,17 +87,33 @@ func (k *Keeper) Follow(ctx context.Context) error {
 	return k.shelf.store.Follow(ctx, k.shelf.shape, func(p ledger.Position) { k.advance(p, nil) })
 }
 
-// Rebuild folds all anew, beside the documents that there are, which are read meanwhile, and has those it made take their place.
-func (k *Keeper) Rebuild(ctx context.Context) error {
+// Rebuild folds all anew, beside the documents that there are, which are read and may be folded on meanwhile, and has those it made take
+// their place. It names the documents that were others at the same position: none, if replay is exact.
+func (k *Keeper) Rebuild(ctx context.Context) (diffs []string, err error) {
 	again := NewKeeperIn(k.ledger, k.books, k.shelf.store, StoreOptions{Keyed: k.shelf.keyed, Cache: k.shelf.cache.most, Batch: k.shelf.batch})
 	again.anew = true
 	defer again.release()
-	if err := again.CatchUp(ctx); err != nil {
+	err = k.shelf.store.Still(ctx, func(rows Rows, at ledger.Position) error {
+		if err := again.catchUpThen(ctx, at, func(context.Context) error { return nil }); err != nil {
+			return err
+		}
+		if again.folded() != at {
+			return errBuiltByOthers
+		}
+		diffs, err = k.differences(ctx, rows, again, again.shelf.generation.Rows)
 		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := again.CatchUp(ctx); err != nil {
+		return nil, err
 	}
 	k.release()
-	return k.CatchUp(ctx)
+	return diffs, k.CatchUp(ctx)
 }
+
+var errBuiltByOthers = errors.New("another process makes the views anew at this moment: let it end, and try again")
 
 // claim has the keeper fold a generation of its documents that fits the ledger.
 func (k *Keeper) claim(ctx context.Context) error {

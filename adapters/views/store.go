@@ -33,6 +33,8 @@ type Generation interface {
 	Progress() Progress
 	// Read tells whether this instance reads it.
 	Read() bool
+	// Rows reads it, also while it is being built.
+	Rows(ctx context.Context, s Select) iter.Seq2[Stored, error]
 	// Load gives what is there of the documents: of one that is in parts, the part that grows.
 	Load(ctx context.Context, documents []Key) ([]Stored, error)
 	// Commit writes rows and progress, all or nothing, if the generation is where Progress says. The error matches ErrAgain where it is

@@ -262,15 +262,20 @@ func move[K comparable](sets map[K]map[domain.ID]struct{}, id domain.ID, from, t
 
 // Each hands on every document, as they stand now, until do gives an error, which it returns.
 func (t *Table[V]) Each(ctx context.Context, do func(domain.ID, V) error) error {
-	return t.eachEntry(ctx, func(id domain.ID, e entry[V]) error { return do(id, e.doc) })
+	return t.eachEntry(ctx, nil, func(id domain.ID, e entry[V]) error { return do(id, e.doc) })
 }
 
-func (t *Table[V]) eachEntry(ctx context.Context, do func(domain.ID, entry[V]) error) error {
+// eachEntry hands on every entry, in the order of ids; of the rows, if they are given.
+func (t *Table[V]) eachEntry(ctx context.Context, rows Rows, do func(domain.ID, entry[V]) error) error {
 	if t.shelf != nil {
-		return t.each(ctx, t.shelf.store.Rows, Select{}, do)
+		if rows == nil {
+			rows = t.shelf.store.Rows
+		}
+		return t.each(ctx, rows, Select{}, do)
 	}
-	for id, e := range t.entries() {
-		if err := do(id, e); err != nil {
+	entries := t.entries()
+	for _, id := range sorted(entries) {
+		if err := do(id, entries[id]); err != nil {
 			return err
 		}
 	}

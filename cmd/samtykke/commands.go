@@ -356,7 +356,7 @@ type rebuildCmd struct {
 
 func (c *rebuildCmd) Run(env *surroundings) error {
 	return c.with(env, func(s *system) error {
-		diffs, err := s.keeper.Differences(env.ctx)
+		diffs, err := s.makeViewsAnew(env.ctx)
 		if err != nil {
 			return err
 		}
@@ -364,9 +364,6 @@ func (c *rebuildCmd) Run(env *surroundings) error {
 			fmt.Fprintln(env.stdout, "differs:", d)
 		}
 		if len(diffs) > 0 {
-			if err := s.makeViewsAnew(env.ctx); err != nil {
-				return err
-			}
 			return fmt.Errorf("%w: %d documents had drifted; the views have been made anew", errWrong, len(diffs))
 		}
 		fmt.Fprintln(env.stdout, "The views rebuilt from the first event are the same, document by document.")
@@ -374,13 +371,17 @@ func (c *rebuildCmd) Run(env *surroundings) error {
 	})
 }
 
-// makeViewsAnew folds all views from the first event.
-func (s *system) makeViewsAnew(ctx context.Context) error {
+// makeViewsAnew folds all views from the first event, and names the documents that had been others.
+func (s *system) makeViewsAnew(ctx context.Context) ([]string, error) {
 	if s.views != nil {
 		return s.keeper.Rebuild(ctx)
 	}
+	diffs, err := s.keeper.Differences(ctx)
+	if err != nil || len(diffs) == 0 {
+		return diffs, err
+	}
 	s.keeper = s.keeper.Fresh()
-	return s.keeper.CatchUp(ctx)
+	return diffs, s.keeper.CatchUp(ctx)
 }
 
 type exportCmd struct {
