@@ -105,7 +105,8 @@
 //	session  one row for each session: the hash of its token, ids, instants, and the rest sealed (signin.SessionRow)
 //	day      one row: the salt of the day's key for addresses and names
 //	bucket   one row for each address or name, as a keyed hash, that has not all its tokens
-//	answer   one row for each command answered: a hash that finds it, and the answer sealed, both under what only its caller has
+//	answer   one row for each command answered: a hash that finds it, and the answer sealed, both under what only its caller has; without
+//	         an answer, of one that is under way: who works on it, and until when nobody else does
 //	lease    one row for each lease: how often it was taken
 //	place    one row for each cursor: how far its lease's holder has come, with that number
 //

@@ -123,22 +123,22 @@ func (b buckets) Forget(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// Answer gives what was kept under a key by KeepAnswer of any instance.
-func (s *Shared) Answer(ctx context.Context, key [sha256.Size]byte) (sealed []byte, found bool, err error) {
-	err = s.ask(ctx, func(ctx context.Context) error {
-		err := s.pool.QueryRow(ctx, "SELECT sealed FROM answer WHERE key = $1", key[:]).Scan(&sealed)
-		found = err == nil
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		return err
-	})
-	return sealed, found, err
+// TakeAnswer gives what was kept under a key by KeepAnswer of any instance, or gives the key to the taker, for a term: mine. Otherwise another
+// has it. The term runs by the server's clock.
+func (s *Shared) TakeAnswer(ctx context.Context, key [sha256.Size]byte, taker domain.ID, term time.Duration) (sealed []byte, mine bool, err error) {
+	err = s.get(ctx, []any{&mine, &sealed}, "SELECT mine, given FROM take_answer($1, $2, $3)", key[:], [16]byte(taker), int64(term))
+	return sealed, mine, err
 }
 
 // KeepAnswer keeps an answer under a key that has none, for all instances.
 func (s *Shared) KeepAnswer(ctx context.Context, key [sha256.Size]byte, until time.Time, sealed []byte) error {
-	return s.do(ctx, "INSERT INTO answer (key, until, sealed) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", key[:], until.UnixNano(), sealed)
+	return s.do(ctx, `INSERT INTO answer AS a (key, until, sealed) VALUES ($1, $2, $3)
+		ON CONFLICT (key) DO UPDATE SET until = excluded.until, sealed = excluded.sealed, taker = NULL WHERE a.sealed IS NULL`, key[:], until.UnixNano(), sealed)
+}
+
+// LeaveAnswer gives a key back that the taker has.
+func (s *Shared) LeaveAnswer(ctx context.Context, key [sha256.Size]byte, taker domain.ID) error {
+	return s.do(ctx, "DELETE FROM answer WHERE key = $1 AND taker = $2", key[:], [16]byte(taker))
 }
 
 // ForgetAnswers removes those that were to be kept until now.

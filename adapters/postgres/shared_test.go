@@ -165,6 +165,42 @@ func TestSharedCrash(t *testing.T) {
 	}
 }
 
+// A command is one instance's at a time, until it has answered it, has given it back, or has not done so within its term.
+func TestAnswers(t *testing.T) {
+	dsn := postgrestest.Database(t)
+	one, other := mustShare(t, dsn, postgres.SharedOptions{}), mustShare(t, dsn, postgres.SharedOptions{})
+	me, them := domain.ID{1}, domain.ID{2}
+	key := [32]byte{7}
+	take := func(s *postgres.Shared, taker domain.ID, term time.Duration, wantMine bool, want string) {
+		t.Helper()
+		sealed, mine, err := s.TakeAnswer(t.Context(), key, taker, term)
+		if err != nil || mine != wantMine || string(sealed) != want {
+			t.Errorf("mine %v, the answer %q, %v; expected %v and %q", mine, sealed, err, wantMine, want)
+		}
+	}
+	done := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	take(one, me, time.Hour, true, "")
+	take(other, them, time.Hour, false, "")
+	take(one, me, time.Hour, true, "") // the first answer was lost
+	done(other.LeaveAnswer(t.Context(), key, them))
+	take(other, them, time.Hour, false, "")
+	done(one.LeaveAnswer(t.Context(), key, me))
+	take(other, them, 0, true, "")
+	take(one, me, time.Hour, true, "") // for the other's term has ended
+	done(one.KeepAnswer(t.Context(), key, noon.Add(time.Hour), []byte("done")))
+	done(one.LeaveAnswer(t.Context(), key, me))
+	take(other, them, time.Hour, false, "done")
+	done(other.KeepAnswer(t.Context(), key, noon.Add(time.Hour), []byte("done twice")))
+	take(one, me, time.Hour, false, "done")
+	done(one.ForgetAnswers(t.Context(), noon.Add(time.Hour)))
+	take(one, me, time.Hour, true, "")
+}
+
 // Whoever reads the whole database learns of no token, no address and no name, and of a session no more than ids and instants. The
 // hashes of addresses are under a key that is not in it.
 func TestSharedShowsNothing(t *testing.T) {

@@ -346,6 +346,7 @@ func (c *county) evening() {
 		z.acts.explained(c.t)
 	}
 	c.repeatsAnywhere()
+	c.repeatsAtOnce()
 	c.signsOutEverywhere()
 	c.cluster.at.Add(int64(time.Duration([]int{160, 190}[c.draw.IntN(2)]) * 24 * time.Hour))
 	today := domain.DateOf(c.now())
@@ -383,6 +384,27 @@ func (c *county) repeatsAnywhere() {
 		if (n == 0) != (a.status == http.StatusOK) || n > 0 && a.code != api.KeyReused {
 			c.t.Errorf("a key with another content: %v", a)
 		}
+	}
+}
+
+// repeatsAtOnce: a command that all instances are given at the same moment is done once, also where its answer is drawn.
+func (c *county) repeatsAtOnce() {
+	c.t.Helper()
+	slips := make([]api.Slip, len(c.live))
+	key := c.key()
+	var given sync.WaitGroup
+	for n := range c.live {
+		v := *c.officials[0].v
+		v.base = base(n)
+		given.Go(func() {
+			if err := v.ask("POST", "/clients", key, nil, &slips[n]); err != nil {
+				c.t.Errorf("instance %d: %v", n, err)
+			}
+		})
+	}
+	given.Wait()
+	if len(slices.Compact(slips)) != 1 {
+		c.t.Error("of a command that all were given at once, there is more than one answer")
 	}
 }
 

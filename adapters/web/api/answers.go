@@ -13,20 +13,29 @@ import (
 	"time"
 
 	"samtykke/adapters/web"
+	"samtykke/domain"
 )
 
 // Answers are what commands were answered at any instance of the program. Of two requests with the same key that come at the same moment
-// at two instances, each may be done: then the ledger recognises the second by its events' ids; what is drawn for each, such as a
-// new client, is made twice, as when it is repeated after a restart.
+// at two instances, one is done, and the other waits for its answer. Only if that does not come within a term, because its
+// instance has died or waits for a server, is the other done as well: then the ledger recognises it by its events' ids; what is drawn for
+// each, such as a new client, is made twice, as when it is repeated after a restart.
 type Answers interface {
-	// Answer gives what was kept under a key.
-	Answer(ctx context.Context, key [sha256.Size]byte) (sealed []byte, found bool, err error)
+	// TakeAnswer gives what was kept under a key, or gives the key to the taker for a term, if nobody else has it: mine.
+	TakeAnswer(ctx context.Context, key [sha256.Size]byte, taker domain.ID, term time.Duration) (sealed []byte, mine bool, err error)
 	// KeepAnswer keeps it until then. Under a key that has one, nothing is done.
 	KeepAnswer(ctx context.Context, key [sha256.Size]byte, until time.Time, sealed []byte) error
+	// LeaveAnswer gives the key back, where the command came to nothing.
+	LeaveAnswer(ctx context.Context, key [sha256.Size]byte, taker domain.ID) error
 }
 
-// answersKept is for how long an answer is kept for other instances: no session is older.
-const answersKept = 12 * time.Hour
+const (
+	// answersKept is for how long an answer is kept for other instances: no session is older.
+	answersKept = 12 * time.Hour
+	// answering is for how long a command is an instance's own, and askedAgain how often another one looks for its answer.
+	answering  = 5 * time.Second
+	askedAgain = 20 * time.Millisecond
+)
 
 // once runs do unless the same command was done before, here or at another instance.
 func (r *Request) once(name, key string, body []byte, do func() (int, []byte, error)) (int, []byte, error) {
@@ -39,17 +48,24 @@ func (r *Request) once(name, key string, body []byte, do func() (int, []byte, er
 	})
 }
 
-// onceAnywhere asks before what another instance has answered, and tells afterwards what this one has.
+// onceAnywhere asks before what another instance has answered, or is about to, and tells afterwards what this one has.
 func (r *Request) onceAnywhere(c cover, body [sha256.Size]byte, do func() (int, []byte, error)) (int, []byte, error) {
-	sealed, found, err := r.Answers.Answer(r.ctx, c.key)
+	taker, err := r.Desk.Ledger.NewID()
 	if err != nil {
 		return 0, nil, err
 	}
-	if found {
+	sealed, err := r.take(c.key, taker)
+	if err != nil {
+		return 0, nil, err
+	}
+	if sealed != nil {
 		return c.open(sealed, body)
 	}
 	status, answer, err := do()
 	if err != nil {
+		if failed := r.Answers.LeaveAnswer(context.WithoutCancel(r.ctx), c.key, taker); failed != nil {
+			web.Note(r.http, web.NewProblem(http.StatusOK, "", "").Because(failed)) // who repeats it elsewhere waits for its term to end
+		}
 		return 0, nil, err
 	}
 	err = r.Desk.Ledger.Draw(func(random io.Reader) (err error) {
@@ -63,6 +79,21 @@ func (r *Request) onceAnywhere(c cover, body [sha256.Size]byte, do func() (int, 
 		web.Note(r.http, web.NewProblem(http.StatusOK, "", "").Because(err)) // it is done; who repeats it elsewhere meets the ledger
 	}
 	return status, answer, nil
+}
+
+// take gives the answer to a command, or nil if it is the taker's to give.
+func (r *Request) take(key [sha256.Size]byte, taker domain.ID) (sealed []byte, err error) {
+	for {
+		sealed, mine, err := r.Answers.TakeAnswer(r.ctx, key, taker, answering)
+		if err != nil || mine || sealed != nil {
+			return sealed, err
+		}
+		select {
+		case <-time.After(askedAgain):
+		case <-r.ctx.Done():
+			return nil, r.ctx.Err()
+		}
+	}
 }
 
 // A cover is what an answer is kept under: the key that finds it and the one that opens it follow from the session's token and from the
