@@ -38,6 +38,9 @@ type Gateway struct {
 	HTTP    http.RoundTripper // http.DefaultTransport if nil
 }
 
+// Format shows nothing of the address, whatever the verb.
+func (g Gateway) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "gateway") }
+
 var errRefused = errors.New("the gateway refuses this notice")
 
 // Notify implements relay.Notifier. An error is relay.Away, or says that this notice is refused; it repeats neither the address nor the answer.
