@@ -37,6 +37,7 @@ type gateway struct {
 	all    bytes.Buffer              // every request, whole
 	taken  []posted                  // what was answered by 2xx
 	tries  []string                  // the key of each request
+	came   chan struct{}             // told of a request, if anybody listens
 }
 
 func (g *gateway) answers(with func(*http.Request) int) {
@@ -78,6 +79,10 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Location", "/canary")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, "canary")
+	select {
+	case g.came <- struct{}{}:
+	default:
+	}
 }
 
 // wholeNotice is all that a notice may say.
@@ -134,7 +139,7 @@ func TestNoticesOverALivedInLedger(t *testing.T) {
 			return http.StatusOK
 		}, func(func()) { time.Sleep(time.Minute) })
 		if taken, _ := g.seen(); len(taken) < 3 || taken[2] != want[2] {
-			t.Errorf("%d notices were taken by a gateway that takes three", len(taken))
+			t.Fatalf("%d notices were taken by a gateway that takes three", len(taken))
 		}
 		g.mu.Lock()
 		g.taken = g.taken[:3] // the others had no answer
@@ -248,7 +253,7 @@ func told(t *testing.T, figures prometheus.Gatherer, what relay.Counter) float64
 // The program as it is served, killed while the gateway is down: what a professional sent is told the gateway by the next server, once.
 func TestServeNotices(t *testing.T) {
 	h := newHousehold(t)
-	g := &gateway{answer: func(*http.Request) int { return http.StatusBadGateway }}
+	g := &gateway{answer: func(*http.Request) int { return http.StatusBadGateway }, came: make(chan struct{}, 1)}
 	at := httptest.NewServer(g)
 	defer at.Close()
 	notices := []string{"--notices", strings.Replace(at.URL, "//", "//samtykke:canary@", 1) + "/notices"}
@@ -257,10 +262,13 @@ func TestServeNotices(t *testing.T) {
 	until := func(s *serving, what string, holds func() bool) {
 		t.Helper()
 		for !holds() {
-			if within.Err() != nil || len(s.ended) > 0 {
-				t.Fatal("waiting until ", what)
+			select {
+			case <-g.came:
+			case err := <-s.ended:
+				t.Fatal("the server ended before ", what, ": ", err)
+			case <-within.Done():
+				t.Fatal("in vain: ", what)
 			}
-			runtime.Gosched()
 		}
 	}
 	sends := func(what string) {
@@ -282,12 +290,14 @@ func TestServeNotices(t *testing.T) {
 
 	s := startServing(t, h.dir, notices...)
 	h.signIn(s.at)
-	until(s, "the relay has begun at the ledger's end", func() bool {
-		_, err := os.Stat(filepath.Join(h.dir, relayDir, "cursor"))
-		return err == nil
-	})
+	for !isThere(filepath.Join(h.dir, relayDir, "cursor")) { // the relay begins at the ledger's end
+		if within.Err() != nil || len(s.ended) > 0 {
+			t.Fatal("the relay has not begun")
+		}
+		runtime.Gosched()
+	}
 	sends("sleep")
-	until(s, "the gateway was tried for more than one round", func() bool { _, tries := g.seen(); return len(tries) > 7 })
+	until(s, "more than one round of tries", func() bool { _, tries := g.seen(); return len(tries) > 7 })
 	_ = s.process.Process.Kill()
 	<-s.ended
 	trouble := strings.Join(s.trouble, "\n")
@@ -297,10 +307,10 @@ func TestServeNotices(t *testing.T) {
 
 	g.answers(func(*http.Request) int { return http.StatusOK })
 	s = startServing(t, h.dir, notices...)
-	until(s, "the notice is given", takes(1))
+	until(s, "the notice", takes(1))
 	h.signIn(s.at)
 	sends("worry-time")
-	until(s, "the next notice is given", takes(2))
+	until(s, "the next notice", takes(2))
 	s.at.http.CloseIdleConnections()
 	_ = s.process.Process.Signal(syscall.SIGTERM)
 	if err := <-s.ended; err != nil {
@@ -325,6 +335,24 @@ func TestServeNotices(t *testing.T) {
 	if strings.Contains(trouble, "canary") {
 		t.Error("the log has the gateway's answer, or the password to it")
 	}
+}
+
+func isThere(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// A hangsUp is what somebody says until it is that they serve.
+type hangsUp struct {
+	bytes.Buffer
+	stop func()
+}
+
+func (h *hangsUp) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("Serving")) {
+		h.stop()
+	}
+	return h.Buffer.Write(b)
 }
 
 // What the options mean together, and what they cannot. What is wrong is told without the address.
@@ -359,8 +387,10 @@ func TestMailing(t *testing.T) {
 					t.Setenv("SAMTYKKE_RELAY", c.relay)
 					t.Setenv("SAMTYKKE_NOTICES", c.notices)
 				}
-				var said bytes.Buffer
-				code := run(t.Context(), args, nil, &said, &said)
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				said := hangsUp{stop: stop}
+				code := run(ctx, args, nil, &said, &said)
 				if text := said.String(); code != exitUsage || !strings.Contains(text, c.names+" ") || strings.Contains(text, "canary") {
 					t.Errorf("%+v: exit code %d, %s", c, code, text)
 				}
