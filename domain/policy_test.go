@@ -58,6 +58,7 @@ adapters/relay           adapters/disk adapters/ledger eventschema domain domain
 adapters/relay/relaytest adapters/relay
 adapters/relay/jetstream adapters/relay
 adapters/relay/postgres  adapters/relay
+adapters/relay/webhook   adapters/relay
 
 adapters/views  adapters/disk adapters/keyring adapters/ledger projections eventschema domain domain/...
 adapters/releases adapters/disk adapters/proof domain/statistics domain/disclosure

@@ -42,6 +42,14 @@
 // subscriber goes away. The cursor names the record it stands at by its hash: a ledger that was put back from a copy and has another
 // record there, or none, stops the relay (ErrOtherLedger), since where to go on is not known.
 //
+// # Notices
+//
+// NewRouter takes notices off their topic and has a Notifier give them: in the server, where that is told who gives notices (package webhook
+// is such a Notifier), or in a program of whoever sends them. It tries again, drops what it has dealt with, counts, and puts aside on the
+// poison queue what is no notice or what the notifier refuses. What cannot be given because the notifier is away waits: over a broker in
+// its topic, in process in the ledger, since the cursor does not pass a notice that is not dealt with. So an outage costs no notice,
+// however long it lasts, and holds those behind it up; one that has lost its point meanwhile is left out when its turn comes, in process.
+//
 // # Why not
 //
 // Why not batches: facts that are relayed are rare, a few for each client in half a year, and one at a time needs no reasoning about parts

@@ -2,11 +2,14 @@ package relay_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +18,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
@@ -139,23 +143,66 @@ func told(t *testing.T, recs ...eventschema.Record) []taken {
 	return p.took
 }
 
-// No message of any event, in a client's life shared or not, holds anything of it but the organisation's id and the day.
+// noticed is what a router says of messages, at most, when their notices cannot be given.
+func noticed(t *testing.T, messages []taken, why error) string {
+	t.Helper()
+	var log strings.Builder
+	tr := relay.InProcess(quiet)
+	router, err := relay.NewRouter(tr, notifier(func(context.Context, relay.Notice) error { return why }), nil,
+		slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- router.Run(ctx) }()
+	<-router.Running()
+	for _, m := range messages {
+		if m.topic == relay.NoticeTopic {
+			again := message.NewMessage(m.id, []byte(m.payload))
+			again.Metadata = m.metadata
+			if err := tr.Publisher.Publish(m.topic, again); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	stop()
+	if err := errors.Join(<-ended, tr.Close()); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait() // the router's last words
+	return log.String()
+}
+
+// No message of any event, in a client's life shared or not, holds anything of it but the organisation's id and the day. Nor does the log of
+// whoever gives notices, where the pseudonym does not stand either.
 func TestNothingLeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := vectors(t)
+		events := vectors(t)
 		kinds := map[string]int{}
 		var before []eventschema.Record
 		for _, name := range []string{"client.registered", "client.labelled", "sharing.granted", "follow-up.asked", "code.rotated"} {
-			before = append(before, all[name])
+			before = append(before, events[name])
 		}
-		for name, v := range all {
-			for _, life := range [][]eventschema.Record{before, append(slices.Clip(before), all["client.restricted"]), before[:2]} {
+		for name, v := range events {
+			for _, life := range [][]eventschema.Record{before, append(slices.Clip(before), events["client.restricted"]), before[:2]} {
 				recs := append(slices.Clip(life), v)
 				hidden := secrets(t, recs...)
 				if len(hidden) < 20 {
 					t.Fatalf("%s: only %d secrets to look for", name, len(hidden))
 				}
-				for _, m := range told(t, recs...) {
+				all := told(t, recs...)
+				said := noticed(t, all, errors.New("canary"))
+				if found := leaks(taken{payload: said}, hidden); found != nil {
+					t.Errorf("%s: the log holds %v: %s", name, found, said)
+				}
+				if slices.ContainsFunc(all, func(m taken) bool { return m.topic == relay.NoticeTopic }) && !strings.Contains(said, "put aside") {
+					t.Errorf("%s: nothing is said of a notice that could not be given", name)
+				}
+				for _, m := range all {
+					if strings.Contains(said, m.metadata[relay.PartitionKey]) {
+						t.Errorf("%s: the log holds a pseudonym: %s", name, said)
+					}
 					if found := leaks(m, hidden); found != nil {
 						t.Errorf("%s: %v hold %v", name, m, found)
 					}

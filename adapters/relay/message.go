@@ -129,7 +129,8 @@ func ParseNotice(m *message.Message) (Notice, error) {
 	n := Notice{ID: m.UUID}
 	d := json.NewDecoder(bytes.NewReader(m.Payload))
 	d.DisallowUnknownFields()
-	if m.Metadata.Get(SchemaKey) != noticeSchema || d.Decode(&n) != nil || d.More() ||
+	_, err := domain.ParseID(m.UUID)
+	if err != nil || m.Metadata.Get(SchemaKey) != noticeSchema || d.Decode(&n) != nil || d.More() ||
 		!slices.Contains([]Kind{NewContent, QuestionWaits}, n.Kind) || !n.Recipient.Valid() {
 		return Notice{}, errMalformed
 	}

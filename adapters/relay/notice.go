@@ -12,13 +12,20 @@ import (
 )
 
 // A Notifier gives a client a notice: lights a badge, hands it to whoever sends push notices. It may be given the same one twice, by its ID.
-// An error is tried again a few times. It must return when ctx ends, and soon in any case: those behind wait for it.
+// An error is tried again a few times, and then the notice is put aside, unless the error is Away. It must return when ctx ends, and soon
+// in any case: those behind wait for it.
 type Notifier interface {
 	Notify(ctx context.Context, n Notice) error
 }
 
-// How often, and after which waits, a notice is tried before it goes to the poison queue: six times in six seconds, well within the time
-// that brokers wait for an answer.
+// Away is the error of a Notifier that can give no notice now, and why, in words that are logged. Nothing is wrong with the notice at hand: it
+// waits, with those behind it, for as long as it takes.
+type Away string
+
+func (a Away) Error() string { return string(a) }
+
+// How often, and after which waits, a notice is tried before it is put aside or, where the notifier is away, handed back to its transport,
+// from which it comes again: six times in six seconds, well within the time that brokers wait for an answer.
 const (
 	retries    = 5
 	retryAfter = 200 * time.Millisecond
@@ -28,19 +35,18 @@ const (
 // remembered is how many messages a router knows again: about a megabyte.
 const remembered = 1 << 14
 
-// NewRouter is the receiving end, for whoever sends push notices or lights a badge in an app. The server takes no notices off: its pages
-// show a client from the ledger what is new. NewRouter takes them off their topic and gives them to the notifier, in order. A message that
-// was seen is dropped; one that is no notice goes to the poison queue at once, one that cannot be given after some attempts. The log and
-// the poison queue get no word of what the notifier's error says, which may quote anything.
+// NewRouter takes notices off their topic and gives them to the notifier, in order. A message that was seen is dropped; one that is no notice
+// is put aside on the poison queue at once, one that cannot be given after some attempts. Whichever is put aside is counted, and logged by its
+// UUID. The log and the poison queue get no word of what the notifier's error says, which may quote anything, unless it is Away.
 //
-// A message is remembered once it has been dealt with, not before: if neither the notifier nor the poison queue takes it, it is answered
-// by no, and comes again.
+// A message is remembered once it has been dealt with, not before: if the notifier is away, or neither it nor the poison queue takes the
+// message, or the router is stopped under it, it is answered by no, and comes again.
 func NewRouter(t Transport, to Notifier, count Count, log *slog.Logger) (*message.Router, error) {
 	router, err := message.NewRouter(message.RouterConfig{}, Logger(log))
 	if err != nil {
 		return nil, err
 	}
-	poison, err := middleware.PoisonQueue(counted{t.Poison, count, NoticePoisoned}, PoisonTopic)
+	poison, err := middleware.PoisonQueueWithFilter(aside{t.Poison, count, log}, PoisonTopic, hopeless)
 	if err != nil {
 		return nil, err
 	}
@@ -61,17 +67,26 @@ func NewRouter(t Transport, to Notifier, count Count, log *slog.Logger) (*messag
 
 var errNotGiven = errors.New("the notice could not be given")
 
-// wordless lets only a notice through, and no word of an error.
+// hopeless tells whether a message with that error is put aside.
+func hopeless(err error) bool { return errors.Is(err, errNotGiven) || errors.Is(err, errMalformed) }
+
+// wordless lets only a notice through, and no word of an error but Away. What a notifier says that was stopped is no answer.
 func wordless(next message.HandlerFunc) message.HandlerFunc {
 	return func(m *message.Message) ([]*message.Message, error) {
 		if _, err := ParseNotice(m); err != nil {
 			return nil, err
 		}
 		made, err := next(m)
-		if err != nil {
-			return nil, errNotGiven
+		if err == nil {
+			return made, nil
 		}
-		return made, nil
+		if stopped := m.Context().Err(); stopped != nil {
+			return nil, stopped
+		}
+		if away, ok := errors.AsType[Away](err); ok {
+			return nil, away
+		}
+		return nil, errNotGiven
 	}
 }
 
@@ -115,21 +130,23 @@ func (o once) middleware(next message.HandlerFunc) message.HandlerFunc {
 	}
 }
 
-// counted counts what a publisher takes.
-type counted struct {
+// aside is the poison queue. It counts what it takes, and says which message that is and why.
+type aside struct {
 	message.Publisher
 	count Count
-	what  Counter
+	log   *slog.Logger
 }
 
-func (c counted) Publish(topic string, messages ...*message.Message) error {
-	err := c.Publisher.Publish(topic, messages...)
-	if err == nil {
-		for range messages {
-			c.count.one(c.what)
-		}
+func (a aside) Publish(topic string, messages ...*message.Message) error {
+	err := a.Publisher.Publish(topic, messages...)
+	if err != nil {
+		return err
 	}
-	return err
+	for _, m := range messages {
+		a.count.one(NoticePoisoned)
+		a.log.Error("a notice was put aside", slog.String("message_uuid", m.UUID), slog.String("error", m.Metadata.Get(middleware.ReasonForPoisonedKey)))
+	}
+	return nil
 }
 
 // Run relays, and gives notices, until ctx ends or the relay stops. The router runs first: an in-process publisher takes what nobody

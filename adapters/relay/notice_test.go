@@ -162,17 +162,18 @@ func TestPoison(t *testing.T) {
 		}
 		const v1 = "client.notice.v1"
 		question, content := fmt.Sprintf(`{"kind":"question-waits","recipient":%q}`, p), fmt.Sprintf(`{"kind":"new-content","recipient":%q}`, p)
-		send("1", v1, question)
-		send("1", v1, question) // it was dealt with
-		send("2", v1, content)
-		send("2", v1, content)
+		send(uuidOf(1), v1, question)
+		send(uuidOf(1), v1, question) // it was dealt with
+		send(uuidOf(2), v1, content)
+		send(uuidOf(2), v1, content)
 		malformed := []struct{ schema, payload string }{
 			{"client.notice.v2", content}, {v1, `{"kind":"new-score","recipient":"` + string(p) + `"}`}, {v1, content + content},
 			{v1, `{"kind":"new-content","recipient":"` + strings.ToUpper(string(p)) + `"}`}, {v1, strings.Replace(content, "{", `{"score":13,`, 1)}, {v1, ""},
 		}
+		send("no UUID at all", v1, content)
 		begun := time.Now()
 		for i, bad := range malformed {
-			send(fmt.Sprint("bad", i), bad.schema, bad.payload)
+			send(uuidOf(10+i), bad.schema, bad.payload)
 		}
 		if took := time.Since(begun); took != 0 {
 			t.Errorf("what is no notice was tried for %v", took)
@@ -192,15 +193,74 @@ func TestPoison(t *testing.T) {
 		if want := []time.Duration{200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms}; !slices.Equal(waits, want) {
 			t.Errorf("tried after %v, expected %v", waits, want)
 		}
-		want := map[relay.Counter]int{relay.NoticeFailed: 6, relay.NoticeGiven: 1, relay.NoticeRepeated: 2, relay.NoticePoisoned: 1 + len(malformed)}
+		want := map[relay.Counter]int{relay.NoticeFailed: 6, relay.NoticeGiven: 1, relay.NoticeRepeated: 2, relay.NoticePoisoned: 2 + len(malformed)}
 		if fmt.Sprint(counted) != fmt.Sprint(want) {
 			t.Errorf("counted %v, expected %v", counted, want)
 		}
-		if len(poisoned.took) != 1+len(malformed) || poisoned.took[0].id != "1" || poisoned.took[0].topic != relay.PoisonTopic {
+		if len(poisoned.took) != 2+len(malformed) || poisoned.took[0].id != uuidOf(1) || poisoned.took[0].topic != relay.PoisonTopic {
 			t.Errorf("poisoned are %v", poisoned.took)
 		}
-		if all := fmt.Sprint(poisoned.took) + log.String(); strings.Contains(all, "canary") || !strings.Contains(all, "could not be given") {
-			t.Errorf("the notifier's words are repeated, or nothing is said at all: %s", all)
+		for what, all := range map[string]string{"the poison queue": fmt.Sprint(poisoned.took), "the log": log.String()} {
+			if strings.Contains(all, "canary") || !strings.Contains(all, "could not be given") || !strings.Contains(all, uuidOf(1)) {
+				t.Errorf("%s repeats the notifier's words, or says nothing at all: %s", what, all)
+			}
+		}
+		if lines := strings.Count(log.String(), "was put aside"); lines != 2+len(malformed) {
+			t.Errorf("%d lines say that a notice was put aside: %s", lines, log.String())
+		}
+	})
+}
+
+func uuidOf(n int) string { return fmt.Sprintf("00000000-0000-8000-8000-%012d", n) }
+
+// While nobody can be given notices they wait, for as long as it takes, and each is given in its turn. Why is in the log.
+func TestAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, m := newBook(), fromStart()
+		b.does(t, 1, registered(1, 1), journal.ContentSent{}, client.Granted{}, client.FollowUpAsked{})
+		b.does(t, 2, registered(2, 1), journal.ContentSent{})
+		var log strings.Builder
+		var away atomic.Bool
+		away.Store(true)
+		var poisoned, failed atomic.Int64
+		var tried map[string]bool
+		var given []relay.Kind
+		to := notifier(func(_ context.Context, n relay.Notice) error {
+			if away.Load() {
+				tried[n.ID] = true
+				return fmt.Errorf("canary: %w", relay.Away("closed for lunch"))
+			}
+			given = append(given, n.Kind)
+			return nil
+		})
+		count := func(c relay.Counter) {
+			switch c {
+			case relay.NoticePoisoned:
+				poisoned.Add(1)
+			case relay.NoticeFailed:
+				failed.Add(1)
+			}
+		}
+		for _, opens := range []bool{false, true} { // the process ends in between
+			tried = map[string]bool{}
+			serving(t, b, m, to, count, slog.New(slog.NewTextHandler(&log, nil)), func() {
+				time.Sleep(time.Hour) // of the bubble
+				synctest.Wait()
+				if len(tried) != 1 || m.place.Position > 1 || len(given) > 0 {
+					t.Errorf("%d notices were tried, %d given, and the cursor is at %d", len(tried), len(given), m.place.Position)
+				}
+				if opens {
+					away.Store(false)
+					time.Sleep(time.Minute)
+				}
+			})
+		}
+		want := []relay.Kind{relay.NewContent, relay.QuestionWaits, relay.NewContent}
+		if !slices.Equal(given, want) || poisoned.Load() != 0 || failed.Load() < 3600 {
+			t.Errorf("given %v, %d poisoned, %d attempts failed", given, poisoned.Load(), failed.Load())
+		}
+		if said := log.String(); strings.Contains(said, "canary") || !strings.Contains(said, "closed for lunch") {
+			t.Errorf("the log says %.300s", said)
 		}
 	})
 }

@@ -29,7 +29,8 @@ func Logger(log *slog.Logger) watermill.LoggerAdapter {
 }
 
 // InProcess carries messages to subscribers in this process, and keeps none: what nobody subscribes to is gone. So organisations' systems
-// get nothing by it, and a message whose subscriber has not answered when the process ends is published again at the next start.
+// get nothing by it, nothing is left of a notice on the poison queue but its line in the log, and a message whose subscriber has not
+// answered when the process ends is published again at the next start: the ledger is what keeps it.
 func InProcess(log *slog.Logger) Transport {
 	logger := Logger(log)
 	config := gochannel.Config{BlockPublishUntilSubscriberAck: true} // else they would arrive in any order

@@ -21,6 +21,18 @@ func TestLoggerPutsIDsOutOfSight(t *testing.T) {
 	}
 }
 
+// Of all versions that an id can have, a message's UUID alone is seen.
+func TestLoggerShowsMessages(t *testing.T) {
+	for _, version := range "0123456789abcdef" {
+		id := "1b4e28ba-2fa1-" + string(version) + "1d2-883f-0016d3cca427"
+		var b bytes.Buffer
+		web.Logger(&b).Info("m", "about", id, "and", "client-"+strings.ToUpper(id))
+		if hidden := strings.Count(b.String(), "[id]"); hidden != 2 && version != '8' || hidden != 0 && version == '8' {
+			t.Errorf("of version %c: %s", version, &b)
+		}
+	}
+}
+
 func TestLoggerShowsNoDocument(t *testing.T) {
 	type document struct{ Text string }
 	var b bytes.Buffer

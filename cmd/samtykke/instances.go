@@ -202,7 +202,7 @@ func (d *duties) send(ctx context.Context) {
 	}
 }
 
-// canSend tells, before anything is served, whether messages can go where an option says.
+// canSend tells, before anything is served, whether messages can go over that transport.
 func canSend(ctx context.Context, where string, log *slog.Logger) error {
 	if where == "" {
 		return nil

@@ -213,7 +213,7 @@ func (c *cluster) start(at int) {
 	i.handler = web.Handler(web.Config{Listen: "127.0.0.1:80", Log: log, Clock: w.clock, Random: c.random}, site(i.service, nil, nil))
 	once := &duties{system: i.system, log: log, watched: &watched{}, service: i.service, every: 100 * time.Millisecond}
 	once.messages = func(ctx context.Context) (*outgoing, error) {
-		return i.messagesOver(ctx, c.sent.transport(log), log, nil)
+		return i.messagesOver(ctx, c.sent.transport(log), nil, log, nil)
 	}
 	i.beside.Go(func() { once.run(ctx) })
 	i.beside.Go(func() {

@@ -39,9 +39,9 @@ type serving struct {
 	trouble  []string // what it said on standard error that it must not
 }
 
-func startServing(t *testing.T, dir string) *serving {
+func startServing(t *testing.T, dir string, more ...string) *serving {
 	t.Helper()
-	c := child(t, "main", "", "", "serve", "--dev", "--listen", "127.0.0.1:0", "--data", dir)
+	c := child(t, "main", "", "", append([]string{"serve", "--dev", "--listen", "127.0.0.1:0", "--data", dir}, more...)...)
 	c.Env = append(c.Env, "GORACE=halt_on_error=1")
 	c.Stderr = nil
 	out, err := c.StdoutPipe()

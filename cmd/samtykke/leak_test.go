@@ -20,6 +20,8 @@ import (
 
 	"samtykke/adapters/desk"
 	"samtykke/adapters/disk/simdisk"
+	"samtykke/adapters/relay"
+	"samtykke/adapters/relay/webhook"
 	"samtykke/adapters/signin"
 	"samtykke/adapters/web"
 	"samtykke/domain"
@@ -303,6 +305,9 @@ func secrets(t *testing.T) {
 		"a client":      client.State{Code: hash},
 		"a registered":  client.Registered{Code: hash},
 		"a new code":    client.CodeRotated{Old: hash, New: hash},
+		"a notice":      relay.Notice{Kind: relay.NewContent, Recipient: "0123456789abcdef0123456789abcdef"},
+		"a message":     relay.Sharing{Kind: relay.SharingBegan, Client: "0123456789abcdef0123456789abcdef"},
+		"a gateway":     webhook.Gateway{Address: "https://me:0123456789abcdef@gate.example.no"},
 	} {
 		m.say(what, v)
 	}

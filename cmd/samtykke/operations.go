@@ -69,12 +69,19 @@ func (c *serveCmd) watch(o *watched, s *system, log *slog.Logger) (err error) {
 
 // receives checks where traces are to go: by HTTPS, or to the machine itself, and with no password in the address.
 func receives(s string) error {
-	u, err := url.Parse(s)
-	if s == "" || err == nil && u.Host != "" && u.User == nil &&
-		(u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) {
+	if u, err := url.Parse(s); s == "" || err == nil && u.User == nil && guarded(s, net.IP.IsLoopback) {
 		return nil
 	}
 	return usage("--traces is an address by HTTPS, or by HTTP on the machine itself, such as http://127.0.0.1:4318/v1/traces")
+}
+
+// guarded tells whether what is sent to an address is hidden from strangers: it goes by HTTPS, or by HTTP to where near says.
+func guarded(address string, near func(net.IP) bool) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || near(net.ParseIP(u.Hostname())))
 }
 
 // sources are where the figures are read.

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"strings"
 
 	"samtykke/adapters/disk"
 	"samtykke/adapters/relay"
 	"samtykke/adapters/relay/jetstream"
 	"samtykke/adapters/relay/postgres"
+	"samtykke/adapters/relay/webhook"
 	"samtykke/adapters/signin"
 )
 
@@ -21,7 +24,32 @@ const (
 	relayKey = "keys/relay.key" // turns ids into pseudonyms; if it is lost, receivers know nobody again
 )
 
-// outgoing is the relay to where an option says.
+// inProcess is how --relay names the channel in the process.
+const inProcess = "in-process"
+
+// mailing is where messages go.
+type mailing struct {
+	over    string         // the transport, as --relay names it; "": there are no messages
+	notices relay.Notifier // given those by this server; nil: somebody else takes them off their topic
+}
+
+// mailing reads --relay and --notices, without asking whether anybody is there.
+func (c *serveCmd) mailing() (m mailing, err error) {
+	m.over = c.Relay
+	if c.Notices != "" {
+		if !guarded(c.Notices, func(ip net.IP) bool { return ip.IsLoopback() || ip.IsPrivate() }) {
+			return m, usage("--notices is an address by HTTPS, or by HTTP on the machine itself or at a private address, such as http://127.0.0.1:9190/notices")
+		}
+		m.over = cmp.Or(c.Relay, inProcess)
+		m.notices = webhook.Gateway{Address: c.Notices}
+	}
+	if m.over == inProcess && m.notices == nil {
+		return m, usage("--relay in-process reaches nobody by itself: say with --notices who is given notices")
+	}
+	return m, nil
+}
+
+// outgoing is the relay to where messages go.
 type outgoing struct {
 	key   relay.Key
 	run   func(context.Context) error // until its context ends
@@ -29,19 +57,20 @@ type outgoing struct {
 }
 
 // messages opens the relay.
-func (s *system) messages(ctx context.Context, where string, log *slog.Logger, count relay.Count) (*outgoing, error) {
-	t, err := transport(ctx, where, log)
+func (s *system) messages(ctx context.Context, to mailing, log *slog.Logger, count relay.Count) (*outgoing, error) {
+	t, err := transport(ctx, to.over, log)
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.messagesOver(ctx, t, log, count)
+	out, err := s.messagesOver(ctx, t, to.notices, log, count)
 	if err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	return out, nil
 }
 
-func (s *system) messagesOver(ctx context.Context, t relay.Transport, log *slog.Logger, count relay.Count) (*outgoing, error) {
+// messagesOver relays over a transport, and gives notices where there is somebody to give them to.
+func (s *system) messagesOver(ctx context.Context, t relay.Transport, notices relay.Notifier, log *slog.Logger, count relay.Count) (*outgoing, error) {
 	cursor := s.relayCursor()
 	if err := s.relayKeyIsThere(ctx, cursor); err != nil {
 		return nil, err
@@ -54,7 +83,14 @@ func (s *system) messagesOver(ctx context.Context, t relay.Transport, log *slog.
 		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"), Count: count,
 		Failed: func(err error) { log.Warn("a message waits to be sent", slog.String("error", err.Error())) },
 	}
-	return &outgoing{r.Key, r.Run, t.Close}, nil
+	if notices == nil {
+		return &outgoing{r.Key, r.Run, t.Close}, nil
+	}
+	router, err := relay.NewRouter(t, notices, count, log)
+	if err != nil {
+		return nil, err
+	}
+	return &outgoing{r.Key, func(ctx context.Context) error { return relay.Run(ctx, r, router) }, t.Close}, nil
 }
 
 // relayCursor is the file's or, where instances share, the one that the holder of their lease has.
@@ -82,13 +118,16 @@ func (c firstFrom) Load(ctx context.Context) (relay.Place, bool, error) {
 
 // transport is the one that the option names.
 func transport(ctx context.Context, where string, log *slog.Logger) (relay.Transport, error) {
+	if where == inProcess {
+		return relay.InProcess(log), nil
+	}
 	switch scheme, _, _ := strings.Cut(where, ":"); scheme {
 	case "nats", "tls":
 		return jetstream.Open(where, log)
 	case "postgres", "postgresql":
 		return postgres.Open(ctx, where, log)
 	}
-	return relay.Transport{}, usage("--relay is an address that begins with nats:// or postgres://")
+	return relay.Transport{}, usage("--relay is in-process, or an address that begins with nats:// or postgres://")
 }
 
 // relayKeyIsThere refuses a relay that has sent messages and whose key was lost: with a new one, every client would be somebody else.

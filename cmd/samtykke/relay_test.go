@@ -18,39 +18,49 @@ import (
 	"samtykke/domain/client"
 )
 
+// livedIn is a ledger in which a few clients have lived for half a year.
+func livedIn(t *testing.T) (*demo, *simdisk.Disk) {
+	t.Helper()
+	on, start := simdisk.New(mrand.NewPCG(1, 1)), domain.MustDate("2025-01-20")
+	life := &demo{random: mrand.New(mrand.NewPCG(3, 0)), now: start.Start(), clients: 12, weeks: 24}
+	w := tamperWorld(on)
+	w.clock, w.random, w.secrets = func() time.Time { return life.now }, newRandom(3), newRandom(4)
+	var err error
+	if life.sys, err = w.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = life.sys.close() })
+	life.sys.desk.Door.AtOnce = 1
+	if err := life.live(t.Context(), start, func(uint64, uint64) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := life.sys.keeper.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return life, on
+}
+
+// fromStart moves the relay's cursor to the beginning, as if it had been there from then on.
+func fromStart(t *testing.T, on disk.Disk) {
+	t.Helper()
+	if err := (relay.FileCursor{Disk: disk.Sub(on, relayDir)}).Save(t.Context(), relay.Place{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The assembled relay over a lived-in ledger: what waits for each client is what its state says, and the next start goes on from there.
 func TestRelayOverALivedInLedger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		on, start := simdisk.New(mrand.NewPCG(1, 1)), domain.MustDate("2025-01-20")
-		life := &demo{random: mrand.New(mrand.NewPCG(3, 0)), now: start.Start(), clients: 12, weeks: 24}
-		w := tamperWorld(on)
-		w.clock, w.random = func() time.Time { return life.now }, newRandom(3)
-		var err error
-		if life.sys, err = w.open(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		defer life.sys.close()
-		life.sys.desk.Door.AtOnce = 1
-		if err := life.live(t.Context(), start, func(uint64, uint64) {}); err != nil {
-			t.Fatal(err)
-		}
-		if err := life.sys.keeper.CatchUp(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		cursor := relay.FileCursor{Disk: disk.Sub(on, relayDir)}
-		if err := cursor.Save(t.Context(), relay.Place{}); err != nil { // as if it had been there from the beginning
-			t.Fatal(err)
-		}
-		if _, err := life.sys.messagesOver(t.Context(), relay.InProcess(quiet), quiet, nil); err == nil || !strings.Contains(err.Error(), relayKey) {
+		life, on := livedIn(t)
+		fromStart(t, on)
+		if _, err := life.sys.messagesOver(t.Context(), relay.InProcess(quiet), nil, quiet, nil); err == nil || !strings.Contains(err.Error(), relayKey) {
 			t.Errorf("a relay that has a cursor and no key: %v", err)
 		}
 		if err := on.Remove(relayDir + "/cursor"); err != nil {
 			t.Fatal(err)
 		}
 		first := serveMessages(t, life) // begins at the end
-		if err := cursor.Save(t.Context(), relay.Place{}); err != nil {
-			t.Fatal(err)
-		}
+		fromStart(t, on)
 		second, third := serveMessages(t, life), serveMessages(t, life)
 		asked := 0
 		for _, c := range life.cohort {
@@ -72,7 +82,7 @@ func TestRelayOverALivedInLedger(t *testing.T) {
 		if asked == 0 {
 			t.Error("nobody was asked: the life is too short to show anything")
 		}
-		if p, known, err := cursor.Load(t.Context()); err != nil || !known || p.Position == 0 {
+		if p, known, err := (relay.FileCursor{Disk: disk.Sub(on, relayDir)}).Load(t.Context()); err != nil || !known || p.Position == 0 {
 			t.Errorf("the cursor is at %v %v %v", p.Position, known, err)
 		}
 	})
@@ -84,7 +94,7 @@ var quiet = slog.New(slog.DiscardHandler)
 func serveMessages(t *testing.T, d *demo) map[domain.ID][]relay.Kind {
 	t.Helper()
 	over := relay.InProcess(quiet)
-	out, err := d.sys.messagesOver(t.Context(), over, quiet, nil)
+	out, err := d.sys.messagesOver(t.Context(), over, nil, quiet, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +134,7 @@ func serveMessages(t *testing.T, d *demo) map[domain.ID][]relay.Kind {
 }
 
 func TestRelayIsToldWhere(t *testing.T) {
-	for _, where := range []string{"http://x", "in-process", "nats"} {
+	for _, where := range []string{"http://x", "in process", "in-process:", "nats"} {
 		if _, err := transport(t.Context(), where, quiet); err == nil {
 			t.Errorf("messages go to %q", where)
 		}

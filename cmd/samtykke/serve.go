@@ -40,7 +40,8 @@ type serveCmd struct {
 	BehindProxy bool   `help:"A proxy in front ends TLS, and nobody else can reach this address: the last entry of X-Forwarded-For is then whom attempts are counted by."`
 	Endings     string `placeholder:"DIR" help:"Where what has ended is recorded for a restore, best on another disk; in the data directory, if not given."`
 	Escrow      string `placeholder:"DIR" help:"A second place for the keys, kept up to date."`
-	Relay       string `env:"SAMTYKKE_RELAY" placeholder:"WHERE" help:"Where messages go: the address of a NATS server (nats://...) or of a PostgreSQL database (postgres://...). There are none, if not given."`
+	Relay       string `env:"SAMTYKKE_RELAY" placeholder:"WHERE" help:"Where messages go: the address of a NATS server (nats://...) or of a PostgreSQL database (postgres://...); or in-process, for notices alone, as with --notices by itself. There are none, if neither is given."`
+	Notices     string `env:"SAMTYKKE_NOTICES" placeholder:"URL" help:"Who is given clients' notices by HTTP, such as http://127.0.0.1:9190/notices: your own gateway, which sends push notices or lights a badge."`
 	PublicURL   string `name:"public-url" placeholder:"URL" help:"Where people come, such as https://selvhjelp.example.no; it stands on the slip of a new client. As the request came, if not given."`
 	Operations  string `placeholder:"ADDRESS" help:"Where to tell whoever runs the service how it fares (/healthz, /readyz, /metrics): an address of the machine itself or a private one, such as 127.0.0.1:9180."`
 	Traces      string `placeholder:"URL" help:"Where to send a trace of each request, by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces."`
@@ -65,6 +66,10 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 		return usage("%s is a demo, whose passwords are known to everybody: serve it with --dev", c.Data)
 	}
 	public, err := publicURL(c.PublicURL)
+	if err != nil {
+		return err
+	}
+	to, err := c.mailing()
 	if err != nil {
 		return err
 	}
@@ -102,7 +107,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	if err := addresses.tend(env.ctx); err != nil {
 		return err
 	}
-	if err := canSend(env.ctx, c.Relay, log); err != nil {
+	if err := canSend(env.ctx, to.over, log); err != nil {
 		return err
 	}
 	service := s.service(c.TLSCert != "" || c.BehindProxy)
@@ -124,8 +129,8 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	defer stop(nil)
 	var beside sync.WaitGroup
 	once := &duties{system: s, log: log, watched: watched, service: service, every: passTimeEvery}
-	if c.Relay != "" {
-		once.messages = func(ctx context.Context) (*outgoing, error) { return s.messages(ctx, c.Relay, log, watched.relayed) }
+	if to.over != "" {
+		once.messages = func(ctx context.Context) (*outgoing, error) { return s.messages(ctx, to, log, watched.relayed) }
 	}
 	beside.Go(func() { once.run(ctx) })
 	beside.Go(func() { s.upkeep(ctx, log, watched, stop) })

@@ -41,6 +41,8 @@ func TestTransport(t *testing.T, has Features, open func(t *testing.T) func() re
 		{"folded", "a message sent again after a crash is kept once", !has.Folds, folded},
 		{"notices", "a notice is given once, in order, tried again, and put aside when it cannot be", false, notices},
 		{"a panic is a no", "a notifier that fails badly must cost no notice and stop nobody", false, panics},
+		{"away", "nothing is wrong with a notice that nobody can be given now: it waits, and nothing overtakes it", false, away},
+		{"stopped", "a notice that is under way when its receiver is stopped was not given, and nothing is wrong with it", false, stopped},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,15 +204,17 @@ func closed(t *testing.T, open func() relay.Transport) {
 func kept(t *testing.T, open func() relay.Transport) {
 	publish(t, open(), relay.NoticeTopic, 1, 3)
 	tr := open()
-	m := next(t, subscribe(t, tr, relay.NoticeTopic))
+	in := subscribe(t, tr, relay.NoticeTopic)
+	m := next(t, in)
 	m.Ack()
 	if m.UUID != notice(1).UUID {
 		t.Fatalf("message 1 is %s", m.UUID)
 	}
+	next(t, in) // the yes to the first has arrived, then; and no answer to this one
 	if err := tr.Close(); err != nil {
 		t.Fatal(err)
 	}
-	in := subscribe(t, open(), relay.NoticeTopic)
+	in = subscribe(t, open(), relay.NoticeTopic)
 	for n := 2; n <= 3; n++ {
 		m := next(t, in)
 		m.Ack()
@@ -273,7 +277,8 @@ func (c *counts) of(what relay.Counter) int {
 	return c.n[what]
 }
 
-func running(t *testing.T, tr relay.Transport, to relay.Notifier, count relay.Count) {
+// running runs a router until the test ends, or what it gives is called.
+func running(t *testing.T, tr relay.Transport, to relay.Notifier, count relay.Count) (end func()) {
 	t.Helper()
 	router, err := relay.NewRouter(tr, to, count, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -283,12 +288,14 @@ func running(t *testing.T, tr relay.Transport, to relay.Notifier, count relay.Co
 	ended := make(chan error, 1)
 	go func() { ended <- router.Run(ctx) }()
 	<-router.Running()
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(end)
+	return end
 }
 
 func notices(t *testing.T, open func() relay.Transport) {
@@ -330,5 +337,58 @@ func panics(t *testing.T, open func() relay.Transport) {
 		case <-time.After(2 * patience):
 			t.Fatalf("notice %d is missing", n)
 		}
+	}
+}
+
+// notifier is one that is a function.
+type notifier func(context.Context, relay.Notice) error
+
+func (n notifier) Notify(ctx context.Context, notice relay.Notice) error { return n(ctx, notice) }
+
+func away(t *testing.T, open func() relay.Transport) {
+	tr := open()
+	tries, given := 0, make(chan string, 10)
+	count := &counts{n: map[relay.Counter]int{}}
+	running(t, tr, notifier(func(_ context.Context, n relay.Notice) error {
+		if tries++; tries <= 7 { // a router that is told no more than that it failed gives up after six
+			return fmt.Errorf("not now: %w", relay.Away("away"))
+		}
+		given <- n.ID
+		return nil
+	}), count.add)
+	publish(t, tr, relay.NoticeTopic, 1, 2)
+	for _, n := range []int{1, 2} {
+		select {
+		case id := <-given:
+			if id != notice(n).UUID {
+				t.Fatalf("%s was given in place of notice %d", id, n)
+			}
+		case <-time.After(patience):
+			t.Fatalf("notice %d is missing", n)
+		}
+	}
+	if n := count.of(relay.NoticePoisoned); n != 0 {
+		t.Errorf("%d notices are poisoned", n)
+	}
+}
+
+func stopped(t *testing.T, open func() relay.Transport) {
+	tr := open()
+	begun := make(chan struct{})
+	count := &counts{n: map[relay.Counter]int{}}
+	end := running(t, tr, notifier(func(ctx context.Context, _ relay.Notice) error {
+		close(begun)
+		<-ctx.Done()
+		return errors.New("cut off")
+	}), count.add)
+	publishing(t, tr, relay.NoticeTopic, 1, 1)
+	select {
+	case <-begun:
+	case <-time.After(patience):
+		t.Fatal("the notice is missing")
+	}
+	end()
+	if n := count.of(relay.NoticePoisoned); n != 0 {
+		t.Errorf("%d notices are poisoned", n)
 	}
 }
