@@ -29,15 +29,16 @@ const columnsOfRecord = `e.position, e.stream, e.version, e.id, e.data,
 const (
 	afterPage = `SELECT ` + columnsOfRecord + ` FROM event e
 		WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position`
-	streamPage = `SELECT ` + columnsOfRecord + `, (SELECT version FROM stream WHERE name = $1) FROM event e
+	streamPage = `SELECT ` + columnsOfRecord + ` FROM event e
 		WHERE e.stream = $1 AND e.version >= $2 AND e.version <= $3 ORDER BY e.version LIMIT $4`
+
+	streamEnd = "SELECT coalesce((SELECT version FROM stream WHERE name = $1), 0)"
 )
 
 // A page is a piece of what a reader reads.
 type page struct {
 	records []eventschema.Record
-	more    bool   // it was cut short
-	last    uint64 // the value of the column behind the record's, if there is one
+	more    bool // it was cut short
 }
 
 // page fetches a page of what the query finds.
@@ -50,17 +51,13 @@ func (s *Store) page(ctx context.Context, query string, args ...any) (p page, er
 	}
 	size := 0
 	for rows.Next() {
-		v := rows.RawValues()
-		r := recordOf(v)
+		r := recordOf(rows.RawValues())
 		if size += len(r.Data) + len(r.Sealed); size > pageBytes && len(p.records) > 0 {
 			p.more = true
 			stop() // rather than have the rest sent
 			break
 		}
 		p.records = append(p.records, r)
-		if len(v) > recordColumns && v[recordColumns] != nil {
-			p.last = number(v[recordColumns])
-		}
 	}
 	rows.Close()
 	if err := rows.Err(); err != nil && !p.more {
@@ -68,8 +65,6 @@ func (s *Store) page(ctx context.Context, query string, args ...any) (p page, er
 	}
 	return p, nil
 }
-
-const recordColumns = 6
 
 // recordOf copies a row out of the driver's buffer.
 func recordOf(v [][]byte) eventschema.Record {
@@ -86,14 +81,18 @@ func recordOf(v [][]byte) eventschema.Record {
 	return r
 }
 
-// Stream implements ledger.Store. The stream's end, and its first records, are those of the call.
+// Stream implements ledger.Store. The stream's end, and its first records, are those of the call. Mostly there is nothing new behind what
+// is known of a stream: so its end is asked for first, since records are looked for in every partition.
 func (s *Store) Stream(ctx context.Context, stream string, from uint64) iter.Seq2[eventschema.Record, error] {
-	if from > math.MaxInt64 {
-		return func(func(eventschema.Record, error) bool) {}
+	var end uint64
+	var first page
+	err := s.pool.QueryRow(ctx, streamEnd, stream).Scan(&end)
+	if err != nil {
+		err = s.failure(plain(ctx, err))
+	} else if from <= end {
+		first, err = s.page(ctx, streamPage, stream, from, end, pageRecords)
 	}
-	first, err := s.page(ctx, streamPage, stream, from, uint64(math.MaxInt64), pageRecords)
 	return func(yield func(eventschema.Record, error) bool) {
-		end := first.last
 		for p, err := first, err; ; {
 			for _, r := range p.records {
 				if err = ctx.Err(); err != nil {

@@ -18,7 +18,7 @@ type Options struct {
 	// Schema is the schema that holds the ledger, "samtykke" if empty: small letters, digits and underscores. Several
 	// ledgers can lie in one database, each in a schema of its own.
 	Schema string
-	// Partition is how many positions a partition holds, 10 million if 0. It may differ from one opening to the next.
+	// Partition is how many positions a partition holds, 50 million if 0. It may differ from one opening to the next.
 	Partition uint64
 	// Poll is how often a reader that waits looks for more when nobody tells it, a second if 0.
 	Poll time.Duration
@@ -36,7 +36,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.Partition == 0 {
-		o.Partition = 10_000_000
+		o.Partition = 50_000_000
 	}
 	if o.Poll == 0 {
 		o.Poll = time.Second
