@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -311,6 +312,14 @@ func TestServeNotices(t *testing.T) {
 	h.signIn(s.at)
 	sends("worry-time")
 	until(s, "the next notice", takes(2))
+	var recipients []string
+	for _, callers := range h.clients {
+		var own api.Notices
+		if err := callers[0].v.ask("GET", "/notices", "", nil, &own); err != nil {
+			t.Fatal(err)
+		}
+		recipients = append(recipients, own.Recipient)
+	}
 	s.at.http.CloseIdleConnections()
 	_ = s.process.Process.Signal(syscall.SIGTERM)
 	if err := <-s.ended; err != nil {
@@ -319,6 +328,9 @@ func TestServeNotices(t *testing.T) {
 	s.quiet(t)
 
 	taken, tries := g.seen()
+	if recipient := recipientIn(t, taken[0].payload); !slices.Contains(recipients, recipient) || len(slices.Compact(slices.Sorted(slices.Values(recipients)))) != len(recipients) {
+		t.Errorf("the gateway is told of %s, and clients are told that they are %v", recipient, recipients)
+	}
 	if keys := slices.Compact(tries); len(taken) != 2 || len(keys) != 2 || taken[0].id != keys[0] || taken[1].id != keys[1] || taken[0].payload != taken[1].payload {
 		t.Errorf("of two notices for the same client these were taken: %v; %v", taken, keys)
 	}
@@ -335,6 +347,16 @@ func TestServeNotices(t *testing.T) {
 	if strings.Contains(trouble, "canary") {
 		t.Error("the log has the gateway's answer, or the password to it")
 	}
+}
+
+// recipientIn is whom a notice is for.
+func recipientIn(t *testing.T, payload string) string {
+	t.Helper()
+	var n api.Notices
+	if err := json.Unmarshal([]byte(payload), &n); err != nil {
+		t.Fatal(err)
+	}
+	return n.Recipient
 }
 
 func isThere(file string) bool {

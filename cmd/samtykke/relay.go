@@ -71,16 +71,12 @@ func (s *system) messages(ctx context.Context, to mailing, log *slog.Logger, cou
 
 // messagesOver relays over a transport, and gives notices where there is somebody to give them to.
 func (s *system) messagesOver(ctx context.Context, t relay.Transport, notices relay.Notifier, log *slog.Logger, count relay.Count) (*outgoing, error) {
-	cursor := s.relayCursor()
-	if err := s.relayKeyIsThere(ctx, cursor); err != nil {
-		return nil, err
-	}
-	hash, err := signin.LoadHashKey(s.disk, relayKey, s.secrets)
+	key, err := s.pseudonyms(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r := &relay.Relay{
-		Store: s.ledger.Store, Cursor: cursor, Publisher: t.Publisher, Key: hash.Keyed("messages"), Count: count,
+		Store: s.ledger.Store, Cursor: s.relayCursor(), Publisher: t.Publisher, Key: key, Count: count,
 		Failed: func(err error) { log.Warn("a message waits to be sent", slog.String("error", err.Error())) },
 	}
 	if notices == nil {
@@ -91,6 +87,18 @@ func (s *system) messagesOver(ctx context.Context, t relay.Transport, notices re
 		return nil, err
 	}
 	return &outgoing{r.Key, func(ctx context.Context) error { return relay.Run(ctx, r, router) }, t.Close}, nil
+}
+
+// pseudonyms is the key that they follow from, which is made for the first message.
+func (s *system) pseudonyms(ctx context.Context) (relay.Key, error) {
+	if err := s.relayKeyIsThere(ctx, s.relayCursor()); err != nil {
+		return nil, err
+	}
+	hash, err := signin.LoadHashKey(s.disk, relayKey, s.secrets)
+	if err != nil {
+		return nil, err
+	}
+	return hash.Keyed("messages"), nil
 }
 
 // relayCursor is the file's or, where instances share, the one that the holder of their lease has.

@@ -112,6 +112,13 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	}
 	service := s.service(c.TLSCert != "" || c.BehindProxy)
 	service.PublicURL = public
+	if to.over != "" {
+		key, err := s.pseudonyms(env.ctx)
+		if err != nil {
+			return err
+		}
+		service.Recipient = func(client domain.ID) string { return string(key.Recipient(client)) }
+	}
 	server, err := web.Listen(web.Config{
 		Listen: c.Listen, TLSCert: c.TLSCert, TLSKey: c.TLSKey, BehindProxy: c.BehindProxy, Dev: c.Dev,
 		Log: log, Clock: w.clock, Random: w.secrets, Observe: watched.observe,

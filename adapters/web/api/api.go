@@ -58,7 +58,7 @@ const Prefix = "/api/v1"
 // Description is where the OpenAPI description is.
 const Description = "/api/openapi.json"
 
-// An API serves the routes. All fields but Secure, Answers and PublicURL are needed.
+// An API serves the routes. All fields but Secure and those behind the blank line are needed.
 type API struct {
 	Desk     *desk.Desk
 	Auditor  func(ledger.Caller) *audit.Auditor // who asks, for one person
@@ -70,6 +70,9 @@ type API struct {
 
 	Answers   Answers // what commands were answered at any instance; nil: there is no other
 	PublicURL string  // where people come, scheme and host, for what is printed; "": as the request says
+
+	// Recipient is who a client is in notices, a pseudonym; nil: none are given.
+	Recipient func(client domain.ID) string
 
 	answers *answers
 	checks  checks

@@ -26,6 +26,8 @@ var clientRoutes = []Route{
 	route("POST", "/restriction", "restrict", "Stop every use of the caller's data but storage.", clients, (*Request).Restrict),
 	route("DELETE", "/restriction", "liftRestriction", "Let the data be used again.", clients, (*Request).LiftRestriction),
 
+	route("GET", "/notices", "readNotices", "Who the caller is in notices: an app tells its gateway, which is then told when something waits. It names nobody.", clients, (*Request).ReadNotices),
+
 	route("GET", "/instruments", "listInstruments", "The forms that can be filled in.", []domain.Role{domain.RoleClient, domain.RoleProfessional, domain.RoleSuperuser}, (*Request).ListInstruments),
 	route("POST", "/assessments", "fillIn", "Fill in a form.", clients, (*Request).FillIn),
 	route("POST", "/answers", "giveAnswer", "Answer a question of the programme.", clients, (*Request).GiveAnswer),
@@ -73,6 +75,14 @@ func (r *Request) ReadSharing(in Language) (Sharing, error) {
 	shown, wording := r.Texts.Shown(name, or(in.Language, "nb"), today)
 	out.Text = Text{shown.Name, shown.Version, shown.Language, wording}
 	return out, nil
+}
+
+// ReadNotices serves readNotices: who the caller is in notices.
+func (r *Request) ReadNotices(None) (Notices, error) {
+	if r.Recipient == nil {
+		return Notices{}, nil
+	}
+	return Notices{r.Recipient(r.by.Actor)}, nil
 }
 
 // lastDay is the day before the one at whose start something ends.

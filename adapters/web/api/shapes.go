@@ -103,6 +103,11 @@ type Terms struct {
 	AskedFrom string `json:"askedFrom,omitempty" jsonschema:"format=date" jsonschema_description:"The day from which the client is asked whether follow-up goes on; not there: never."`
 }
 
+// Notices are how a client is told that something waits.
+type Notices struct {
+	Recipient string `json:"recipient,omitempty" jsonschema:"pattern=^[0-9a-f]{32}$" jsonschema_description:"A pseudonym, the same for as long as the account lasts. Not there: no notices are given."`
+}
+
 // Language asks for a language.
 type Language struct {
 	Language string `json:"language,omitempty" jsonschema:"enum=nb,enum=nn,enum=en" jsonschema_description:"bokmål, if not given."`
