@@ -141,7 +141,8 @@ func (s *Shared) LeaveAnswer(ctx context.Context, key [sha256.Size]byte, taker d
 	return s.do(ctx, "DELETE FROM answer WHERE key = $1 AND taker = $2", key[:], [16]byte(taker))
 }
 
-// ForgetAnswers removes those that were to be kept until now.
+// ForgetAnswers removes those that were to be kept until now. A key that somebody has stays, whatever the caller's clock says.
 func (s *Shared) ForgetAnswers(ctx context.Context, now time.Time) error {
-	return s.do(ctx, "DELETE FROM answer WHERE until <= $1", now.UnixNano())
+	return s.do(ctx, `DELETE FROM answer WHERE until <= $1
+		AND (sealed IS NOT NULL OR until <= extract(epoch FROM clock_timestamp()) * 1000000000)`, now.UnixNano())
 }

@@ -199,6 +199,8 @@ func TestAnswers(t *testing.T) {
 	take(one, me, time.Hour, false, "done")
 	done(one.ForgetAnswers(t.Context(), noon.Add(time.Hour)))
 	take(one, me, time.Hour, true, "")
+	done(other.ForgetAnswers(t.Context(), noon.AddDate(100, 0, 0))) // by a clock that is ahead
+	take(other, them, time.Hour, false, "")
 }
 
 // Whoever reads the whole database learns of no token, no address and no name, and of a session no more than ids and instants. The

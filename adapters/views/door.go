@@ -33,9 +33,9 @@ type (
 
 // A Door is where registrations are read, and nowhere else.
 //
-// A look-up decides on the client's stream at a version, appends itself at that version, reads the reader's standing and
-// the clock once more, and only then opens what it named. It shows the journal version that its event names, and nothing
-// later. A refused one does the same reads, and appends an event of its own.
+// A look-up decides on the client's stream at a version, appends itself at that version, opens what it named, and reads the reader's
+// standing and the clock once more before it answers; an overview does so once, when all of it is there. It shows the journal version
+// that its event names, and nothing later. A refused one does the same reads, and appends an event of its own.
 type Door struct {
 	Ledger        *ledger.Ledger
 	Keeper        *Keeper

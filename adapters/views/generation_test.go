@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +32,8 @@ type shaky struct {
 	views.Store
 	fate func() fate
 	load func() error // what comes before documents are loaded
+	held func()       // what comes once a moment is kept (Still)
+	rows func()       // what comes, once, before a generation's documents are read
 	came []error
 	size int // bytes that the last commit wrote
 }
@@ -53,9 +56,26 @@ func (s *shaky) Claim(ctx context.Context, shape string, anew bool, fits func(vi
 	return shakyGeneration{g, s}, err
 }
 
+func (s *shaky) Still(ctx context.Context, use func(views.Rows, ledger.Position) error) error {
+	return s.Store.Still(ctx, func(rows views.Rows, at ledger.Position) error {
+		if s.held != nil {
+			s.held()
+		}
+		return use(rows, at)
+	})
+}
+
 type shakyGeneration struct {
 	views.Generation
 	of *shaky
+}
+
+func (g shakyGeneration) Rows(ctx context.Context, s views.Select) iter.Seq2[views.Stored, error] {
+	if before := g.of.rows; before != nil {
+		g.of.rows = nil
+		before()
+	}
+	return g.Generation.Rows(ctx, s)
 }
 
 func (g shakyGeneration) Load(ctx context.Context, documents []views.Key) ([]views.Stored, error) {
@@ -411,6 +431,54 @@ func TestRebuildNamesWhatHasDrifted(t *testing.T) {
 	h.same("made anew", k, h.keeper)
 	if diffs, err := k.Rebuild(ctx); err != nil || len(diffs) > 0 {
 		t.Errorf("once more: %v differ, %v", diffs, err)
+	}
+}
+
+// The database keeps a moment only for what came behind it and for the comparison: everything else is folded before. So what is erased
+// meanwhile has not drifted either.
+func TestRebuildKeepsAMomentShortly(t *testing.T) {
+	b := newBase(t)
+	h := lived(t)
+	ctx, schema := t.Context(), b.schema()
+	s := &shaky{Store: b.store(t, schema)}
+	k := b.in(s)(h.ledger)
+	h.must(k.CatchUp(ctx))
+	_, err := h.desk.Register(ctx, h.people[0].by, journal.Rate{Content: "c", Stars: 1})
+	h.must(err)
+	s.held = func() {
+		if got := ask[string](b, "SELECT string_agg(state || ' ' || cursor, ', ' ORDER BY number) FROM "+schema+".generation"); got != fmt.Sprintf("live %[1]d, building %[1]d", k.Cursor()) {
+			t.Errorf("when the moment is kept, the generations stand so: %s, and the views at %d", got, k.Cursor())
+		}
+		_, err := h.desk.Erase(ctx, h.people[0].by)
+		h.must(err)
+	}
+	if diffs, err := k.Rebuild(ctx); err != nil || len(diffs) > 0 {
+		t.Errorf("made anew: %v differ, %v", diffs, err)
+	}
+	h.catchUp()
+	h.same("made anew", k, h.keeper)
+}
+
+// Of two rebuilds at once, the one whose documents the other folded on while it compared them says that, and names none.
+func TestTwoRebuilds(t *testing.T) {
+	b := newBase(t)
+	h := lived(t)
+	ctx, schema := t.Context(), b.schema()
+	s := &shaky{Store: b.store(t, schema)}
+	k, other := b.in(s)(h.ledger), b.in(b.store(t, schema))(h.ledger)
+	h.must(k.CatchUp(ctx))
+	s.rows = func() {
+		_, err := h.desk.Register(ctx, h.people[0].by, journal.Rate{Content: "c", Stars: 1})
+		h.must(err)
+		if diffs, err := other.Rebuild(ctx); err != nil || len(diffs) > 0 {
+			t.Errorf("the other one: %v differ, %v", diffs, err)
+		}
+	}
+	if diffs, err := k.Rebuild(ctx); err == nil || len(diffs) > 0 {
+		t.Errorf("%v differ, %v", diffs, err)
+	}
+	if diffs, err := k.Rebuild(ctx); err != nil || len(diffs) > 0 {
+		t.Errorf("when the other one has ended: %v differ, %v", diffs, err)
 	}
 }
 

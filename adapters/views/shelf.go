@@ -88,26 +88,51 @@ func (k *Keeper) Follow(ctx context.Context) error {
 }
 
 // Rebuild folds all anew, beside the documents that there are, which are read and may be folded on meanwhile, and has those it made take
-// their place. It names the documents that were others at the same position: none, if replay is exact.
+// their place. It names the documents that were others at the same position: none, if replay is exact. Those that it knows it names also
+// where it fails later.
 func (k *Keeper) Rebuild(ctx context.Context) (diffs []string, err error) {
 	again := NewKeeperIn(k.ledger, k.books, k.shelf.store, StoreOptions{Keyed: k.shelf.keyed, Cache: k.shelf.cache.most, Batch: k.shelf.batch})
 	again.anew = true
 	defer again.release()
+	upTo := func(at ledger.Position) error {
+		return again.catchUpThen(ctx, at, func(context.Context) error { return nil })
+	}
+	// Most is folded before the moment at which the two are compared, which the database has to keep: while it does, whatever is written
+	// there slows down.
+	if err := k.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	if err := upTo(k.folded()); err != nil {
+		return nil, err
+	}
+	if err := k.CatchUp(ctx); err != nil {
+		return nil, err
+	}
 	err = k.shelf.store.Still(ctx, func(rows Rows, at ledger.Position) error {
-		if err := again.catchUpThen(ctx, at, func(context.Context) error { return nil }); err != nil {
+		if err := upTo(at); err != nil {
 			return err
 		}
-		if again.folded() != at {
+		moved := again.folded() != at
+		if !moved {
+			if diffs, err = k.differences(ctx, rows, again, again.shelf.generation.Rows); err != nil {
+				return err
+			}
+			if len(diffs) > 0 { // or was it folded on while it was read
+				if moved, err = again.shelf.generation.Moved(ctx); err != nil {
+					return err
+				}
+			}
+		}
+		if moved {
 			return errBuiltByOthers
 		}
-		diffs, err = k.differences(ctx, rows, again, again.shelf.generation.Rows)
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	if err := again.CatchUp(ctx); err != nil {
-		return nil, err
+		return diffs, err
 	}
 	k.release()
 	return diffs, k.CatchUp(ctx)

@@ -357,11 +357,11 @@ type rebuildCmd struct {
 func (c *rebuildCmd) Run(env *surroundings) error {
 	return c.with(env, func(s *system) error {
 		diffs, err := s.makeViewsAnew(env.ctx)
-		if err != nil {
-			return err
-		}
 		for _, d := range diffs {
 			fmt.Fprintln(env.stdout, "differs:", d)
+		}
+		if err != nil {
+			return err
 		}
 		if len(diffs) > 0 {
 			return fmt.Errorf("%w: %d documents had drifted; the views have been made anew", errWrong, len(diffs))

@@ -225,6 +225,38 @@ func (c *cluster) start(at int) {
 	c.all = append(c.all, i)
 }
 
+// An instance makes the key of pseudonyms while no other opens: of two that made it at once, one would go on with a key that nobody else has.
+func TestOneKeyOfPseudonyms(t *testing.T) {
+	dir := t.TempDir()
+	d, err := disk.OS(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := newRandom(1)
+	w := world{
+		disk: d, clock: time.Now, random: random, secrets: random, rules: rules.All, ledger: postgrestest.URL(t), keys: postgrestest.URL(t),
+	}
+	s, err := w.openInstance(t.Context(), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.closeFiles()
+	err = s.shared.Lease(openingLease, 0).Run(t.Context(), func(ctx context.Context) error {
+		soon, stop := context.WithTimeout(ctx, 300*time.Millisecond)
+		defer stop()
+		if _, err := s.firstPseudonyms(soon); !errors.Is(err, context.DeadlineExceeded) || isThere(filepath.Join(dir, relayKey)) {
+			t.Errorf("while another instance opens: %v, and the key is there: %v", err, isThere(filepath.Join(dir, relayKey)))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := s.firstPseudonyms(t.Context()); err != nil || !isThere(filepath.Join(dir, relayKey)) {
+		t.Errorf("then: %v", err)
+	}
+}
+
 // kill ends an instance at once: nothing of it reaches a database from then on, whatever it is doing. What it holds in memory and in its
 // data directory is lost.
 func (c *cluster) kill(at int) {

@@ -101,6 +101,18 @@ func (s *system) pseudonyms(ctx context.Context) (relay.Key, error) {
 	return hash.Keyed("messages"), nil
 }
 
+// firstPseudonyms is pseudonyms of an instance that opens: one after the other, since all have one key, and one of them makes it.
+func (s *system) firstPseudonyms(ctx context.Context) (key relay.Key, err error) {
+	if s.shared == nil {
+		return s.pseudonyms(ctx)
+	}
+	err = s.shared.Lease(openingLease, 0).Run(ctx, func(ctx context.Context) (err error) {
+		key, err = s.pseudonyms(ctx)
+		return err
+	})
+	return key, err
+}
+
 // relayCursor is the file's or, where instances share, the one that the holder of their lease has.
 func (s *system) relayCursor() relay.Cursor {
 	file := relay.FileCursor{Disk: disk.Sub(s.disk, relayDir)}

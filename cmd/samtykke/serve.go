@@ -113,7 +113,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 	service := s.service(c.TLSCert != "" || c.BehindProxy)
 	service.PublicURL = public
 	if to.over != "" {
-		key, err := s.pseudonyms(env.ctx)
+		key, err := s.firstPseudonyms(env.ctx)
 		if err != nil {
 			return err
 		}
