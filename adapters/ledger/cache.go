@@ -10,7 +10,7 @@ import (
 	"samtykke/domain"
 )
 
-// DefaultStates is how many bytes of each kind of stream's states are kept in memory unless Ledger.States says otherwise.
+// DefaultStates is Ledger.States where that is not set.
 const DefaultStates = 64 << 20
 
 // A cache keeps the folds that were used last, of up to so many bytes.
@@ -31,6 +31,7 @@ func newCache[S any](most int) *cache[S] {
 }
 
 // weight is what a fold takes in memory, about: its state twice, for what that points to, its name, its place in lists, and its last events.
+// What grows in a state without bound, such as an organisation's members, is not weighed.
 func (f *folded[S]) weight() int {
 	return 2*int(reflect.TypeFor[S]().Size()) + 400 + cap(f.recent)*int(reflect.TypeFor[done]().Size())
 }

@@ -47,7 +47,7 @@ type Ledger struct {
 	Keys   keyring.Keyring
 	Clock  func() time.Time
 	Random io.Reader
-	States int // how many bytes of the states of each kind of stream are kept in memory, about; DefaultStates if 0
+	States int // how many bytes of clients' states are kept in memory, about, as many of journals', and an eighth of other streams'; DefaultStates if 0
 
 	random sync.Mutex
 }
@@ -173,7 +173,16 @@ type done struct {
 
 // NewStreams governs the streams of a category.
 func NewStreams[C, B, S any](l *Ledger, category eventschema.Category, d domain.Decider[C, domain.Event[B], S]) *Streams[C, B, S] {
-	return &Streams[C, B, S]{ledger: l, category: category, decider: d, cache: newCache[S](cmp.Or(l.States, DefaultStates))}
+	return &Streams[C, B, S]{ledger: l, category: category, decider: d, cache: newCache[S](l.states(category))}
+}
+
+// states is how many bytes of a kind of stream's states are kept. Of clients there are many.
+func (l *Ledger) states(of eventschema.Category) int {
+	most := cmp.Or(l.States, DefaultStates)
+	if of != eventschema.ClientStream && of != eventschema.JournalStream {
+		most /= 8
+	}
+	return most
 }
 
 // Done is the outcome of a command: the state it left, at which version and position of the ledger.

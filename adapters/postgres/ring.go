@@ -20,8 +20,10 @@ import (
 	"samtykke/domain"
 )
 
-// DefaultReady is how many ciphers a ring keeps ready unless its options say otherwise.
-const DefaultReady = 1 << 16
+const (
+	DefaultReady = 1 << 16 // ciphers that a ring keeps ready unless its options say otherwise
+	ReadySize    = 1200    // bytes that each takes, about
+)
 
 // RingOptions are how a keyring works. The zero value is good.
 type RingOptions struct {
@@ -31,7 +33,7 @@ type RingOptions struct {
 	Fresh time.Duration
 	// Patience is how long sealing and opening wait for the server where they need it, 30 seconds if 0.
 	Patience time.Duration
-	// Ready is how many ciphers are kept ready, each about 1.2 kB, DefaultReady if 0. Each other one costs a query.
+	// Ready is how many ciphers are kept ready, each of about ReadySize, DefaultReady if 0. Each other one costs a query.
 	Ready int
 	// Unsafe takes a server that may lose what it has promised. It is for tests.
 	Unsafe bool

@@ -40,6 +40,7 @@ func newServer(dsn, schema string, unsafe bool) (*server, error) {
 	if err != nil {
 		return nil, errors.New("the connection string cannot be read")
 	}
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement // rows are read in the server's binary formats
 	s := &server{config: config, schema: schema, unsafe: unsafe}
 	config.ConnConfig.RuntimeParams["search_path"] = schema
 	config.ConnConfig.RuntimeParams["application_name"] = "samtykke"

@@ -124,7 +124,7 @@ func (b buckets) Forget(ctx context.Context, now time.Time) error {
 }
 
 // TakeAnswer gives what was kept under a key by KeepAnswer of any instance, or gives the key to the taker, for a term: mine. Otherwise another
-// has it. The term runs by the server's clock.
+// has it. The term runs by the server's clock. A program of before that asks for a command which is under way fails.
 func (s *Shared) TakeAnswer(ctx context.Context, key [sha256.Size]byte, taker domain.ID, term time.Duration) (sealed []byte, mine bool, err error) {
 	err = s.get(ctx, []any{&mine, &sealed}, "SELECT mine, given FROM take_answer($1, $2, $3)", key[:], [16]byte(taker), int64(term))
 	return sealed, mine, err

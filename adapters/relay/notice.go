@@ -76,27 +76,36 @@ func wordless(next message.HandlerFunc) message.HandlerFunc {
 		if _, err := ParseNotice(m); err != nil {
 			return nil, err
 		}
+		tried := m.Context()
+		var away Away // the notifier was, in one of the attempts: then another refusal is not its last word
+		m.SetContext(context.WithValue(tried, awayKey{}, &away))
+		defer m.SetContext(tried)
 		made, err := next(m)
 		if err == nil {
 			return made, nil
 		}
-		if stopped := m.Context().Err(); stopped != nil {
+		if stopped := tried.Err(); stopped != nil {
 			return nil, stopped
 		}
-		if away, ok := errors.AsType[Away](err); ok {
+		if away != "" {
 			return nil, away
 		}
 		return nil, errNotGiven
 	}
 }
 
-// attempts counts how they went.
+type awayKey struct{}
+
+// attempts counts how they went, and tells wordless of one in which the notifier was away.
 func attempts(count Count) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(m *message.Message) ([]*message.Message, error) {
 			made, err := next(m)
 			if err != nil {
 				count.one(NoticeFailed)
+				if away, ok := errors.AsType[Away](err); ok {
+					*m.Context().Value(awayKey{}).(*Away) = away
+				}
 			} else {
 				count.one(NoticeGiven)
 			}

@@ -213,7 +213,8 @@ func TestPoison(t *testing.T) {
 
 func uuidOf(n int) string { return fmt.Sprintf("00000000-0000-8000-8000-%012d", n) }
 
-// While nobody can be given notices they wait, for as long as it takes, and each is given in its turn. Why is in the log.
+// While nobody can be given notices they wait, for as long as it takes, and each is given in its turn, also where the notifier refuses some
+// meanwhile. Why is in the log.
 func TestAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, m := newBook(), fromStart()
@@ -224,10 +225,14 @@ func TestAway(t *testing.T) {
 		away.Store(true)
 		var poisoned, failed atomic.Int64
 		var tried map[string]bool
+		attempts := 0
 		var given []relay.Kind
 		to := notifier(func(_ context.Context, n relay.Notice) error {
 			if away.Load() {
 				tried[n.ID] = true
+				if attempts++; attempts%6 != 3 {
+					return errors.New("canary: not this one, it says in its trouble")
+				}
 				return fmt.Errorf("canary: %w", relay.Away("closed for lunch"))
 			}
 			given = append(given, n.Kind)

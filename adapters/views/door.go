@@ -557,7 +557,10 @@ func (d *Door) Fill(ctx context.Context, by ledger.Caller, rows []Row, kinds []c
 		return err
 	}
 	for _, row := range byHandle {
-		if row.Shown != nil && d.ended(row.Shown.Until) {
+		if row.Shown != nil {
+			row.Until = row.Shown.Until
+		}
+		if row.Until != 0 && d.ended(row.Until) {
 			row.Until, row.Asked, row.Shown = 0, false, nil
 		}
 	}

@@ -128,6 +128,9 @@ func (k *Keeper) Rebuild(ctx context.Context) (diffs []string, err error) {
 		}
 		return nil
 	})
+	if errors.Is(err, ErrAgain) {
+		err = ErrAway // the connection was lost while documents were compared
+	}
 	if err != nil {
 		return nil, err
 	}

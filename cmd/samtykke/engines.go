@@ -32,14 +32,14 @@ const (
 
 	viewsCacheVariable  = "SAMTYKKE_VIEWS_CACHE"  // MiB of views in PostgreSQL that are kept in memory while they are folded
 	keysCacheVariable   = "SAMTYKKE_KEYS_CACHE"   // how many data keys in PostgreSQL are kept ready, 1.2 kB each
-	statesCacheVariable = "SAMTYKKE_STATES_CACHE" // MiB of clients' states that are kept to decide on, and as many of their journals'
+	statesCacheVariable = "SAMTYKKE_STATES_CACHE" // MiB of clients' states that are kept to decide on; see ledger.Ledger.States
 )
 
 // caches bound what is kept in memory and could be read again.
 type caches struct {
 	views  int // bytes
 	keys   int // how many
-	states int // bytes of each kind of stream
+	states int // bytes, of clients' states
 }
 
 // cachesOf are those that the environment sets.
@@ -57,7 +57,7 @@ const besideCaches = 160 << 20
 // and what it needs beside them, unless the environment sets another limit.
 func (w world) boundMemory() {
 	if w.views != "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(w.caches.views + w.caches.keys*1200 + 2*w.caches.states + besideCaches))
+		debug.SetMemoryLimit(int64(w.caches.views + w.caches.keys*postgres.ReadySize + 3*w.caches.states + besideCaches))
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -18,6 +19,29 @@ func said(t *testing.T, code int, args ...string) string {
 		t.Fatalf("%v: exit code %d, want %d\n%s", args, got, code, wrong.String())
 	}
 	return out.String() + wrong.String()
+}
+
+// A server with views in PostgreSQL bounds its memory by its caches, unless the environment has said how.
+func TestBoundMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	t.Setenv("GOMEMLIMIT", "")
+	w := world{caches: caches{views: 1 << 30, keys: 1000, states: 1 << 20}}
+	w.boundMemory()
+	if got := debug.SetMemoryLimit(-1); got != before {
+		t.Errorf("with views in memory: %d", got)
+	}
+	w.views = "postgres://db"
+	t.Setenv("GOMEMLIMIT", "1GiB")
+	w.boundMemory()
+	if got := debug.SetMemoryLimit(-1); got != before {
+		t.Errorf("with a limit in the environment: %d", got)
+	}
+	t.Setenv("GOMEMLIMIT", "")
+	w.boundMemory()
+	if got := debug.SetMemoryLimit(-1); got != 1<<30+1000*1200+3<<20+160<<20 {
+		t.Errorf("with views in PostgreSQL: %d", got)
+	}
 }
 
 // A ledger with its keys lies in PostgreSQL from its first event on: the demo is made there, verified, proved and asked, and moves through

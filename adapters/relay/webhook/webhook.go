@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"samtykke/adapters/relay"
@@ -35,8 +36,20 @@ const readMost = 1 << 16
 // A Gateway is a relay.Notifier. The zero value but for its address is ready.
 type Gateway struct {
 	Address string            // of http or https; a name and password in it are sent as Basic authentication
-	HTTP    http.RoundTripper // http.DefaultTransport if nil
+	HTTP    http.RoundTripper // http.DefaultTransport if nil, without a proxy where the address is of HTTP
 }
+
+// direct asks no proxy in clear.
+var direct = func() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = func(r *http.Request) (*url.URL, error) {
+		if r.URL.Scheme == "http" {
+			return nil, nil
+		}
+		return http.ProxyFromEnvironment(r)
+	}
+	return t
+}()
 
 // Format shows nothing of the address, whatever the verb.
 func (g Gateway) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "gateway") }
@@ -57,7 +70,11 @@ func (g Gateway) Notify(ctx context.Context, n relay.Notice) error {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", n.ID)
-	client := http.Client{Transport: g.HTTP, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	network := g.HTTP
+	if network == nil {
+		network = direct
+	}
+	client := http.Client{Transport: network, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(r)
 	if err != nil {
 		return relay.Away("the gateway does not answer")

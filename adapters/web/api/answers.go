@@ -40,7 +40,7 @@ const (
 // once runs do unless the same command was done before, here or at another instance.
 func (r *Request) once(name, key string, body []byte, do func() (int, []byte, error)) (int, []byte, error) {
 	command := name + " " + r.http.URL.Path + " " + key
-	return r.answers.once(r.sessionID(), command, body, func() (int, []byte, error) {
+	return r.answers.once(r.ctx, r.sessionID(), command, body, func() (int, []byte, error) {
 		if r.Answers == nil {
 			return do()
 		}
@@ -54,8 +54,14 @@ func (r *Request) onceAnywhere(c cover, body [sha256.Size]byte, do func() (int, 
 	if err != nil {
 		return 0, nil, err
 	}
+	leave := func() {
+		if err := r.Answers.LeaveAnswer(context.WithoutCancel(r.ctx), c.key, taker); err != nil {
+			web.Note(r.http, web.NewProblem(http.StatusOK, "", "").Because(err)) // who repeats it elsewhere waits for its term to end
+		}
+	}
 	sealed, err := r.take(c.key, taker)
 	if err != nil {
+		leave() // it may have been taken all the same
 		return 0, nil, err
 	}
 	if sealed != nil {
@@ -63,9 +69,7 @@ func (r *Request) onceAnywhere(c cover, body [sha256.Size]byte, do func() (int, 
 	}
 	status, answer, err := do()
 	if err != nil {
-		if failed := r.Answers.LeaveAnswer(context.WithoutCancel(r.ctx), c.key, taker); failed != nil {
-			web.Note(r.http, web.NewProblem(http.StatusOK, "", "").Because(failed)) // who repeats it elsewhere waits for its term to end
-		}
+		leave()
 		return 0, nil, err
 	}
 	err = r.Desk.Ledger.Draw(func(random io.Reader) (err error) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"net/http"
 	"sync"
@@ -44,7 +45,7 @@ func newAnswers() *answers {
 
 // once runs do unless the same command was done before; a repetition that comes while it is under way waits. A refusal or a
 // failure is not kept: whoever comes again is decided on again. A key that comes back with other content is refused.
-func (a *answers) once(session domain.ID, key string, body []byte, do func() (int, []byte, error)) (int, []byte, error) {
+func (a *answers) once(ctx context.Context, session domain.ID, key string, body []byte, do func() (int, []byte, error)) (int, []byte, error) {
 	k := asked{session, sha256.Sum256([]byte(key))}
 	sum := sha256.Sum256(body)
 	for {
@@ -59,7 +60,11 @@ func (a *answers) once(session domain.ID, key string, body []byte, do func() (in
 			return 0, nil, errReused
 		}
 		if ok {
-			<-e.ready
+			select {
+			case <-e.ready:
+			case <-ctx.Done():
+				return 0, nil, ctx.Err()
+			}
 			if e.done {
 				return e.status, e.answer, nil
 			}
