@@ -22,10 +22,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"golang.org/x/net/html"
 )
@@ -203,42 +201,29 @@ const tooWide = `document.documentElement.scrollWidth <= window.innerWidth ? "" 
 	.filter(e => e.getBoundingClientRect().right > window.innerWidth + 1 && !e.closest(".scroll"))
 	.map(e => e.tagName.toLowerCase() + "." + e.className).slice(0, 3).join(", ") || "something"`
 
-// Every page that anybody comes to passes the checks for WCAG 2.2 AA that a machine can make, narrow and wide, light and dark, and
-// is never wider than its window.
-func TestPagesInABrowser(t *testing.T) {
-	h := newHouse(t)
-	visits := different(append(h.visits("nb"), h.shown("nb")...), build)
-	b := newBrowser(t, visits)
-	script := axe(t)
-	if _, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script}); err != nil {
-		t.Fatal(err)
-	}
-	begun := time.Now()
-	for n, v := range visits {
-		if err := b.show(n); err != nil {
-			t.Fatal(v, err)
+// looked shows the page in every look, and gives what is wrong with it: of what a machine can check of WCAG 2.2 AA, and where it is wider
+// than its window.
+func (b *browser) looked() (wrong []string, err error) {
+	for _, l := range looks {
+		if err := b.as(l); err != nil {
+			return nil, err
 		}
-		for _, l := range looks {
-			if err := b.as(l); err != nil {
-				t.Fatal(v, err)
-			}
-			wrong, err := b.asksAxe(map[string]string{"light": everyRule, "dark": colourRules}[l.theme])
-			if err != nil {
-				t.Fatal(v, err)
-			}
-			wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](tooWide))
-			if err != nil {
-				t.Fatal(v, err)
-			}
-			if wide != "" {
-				wrong = append(wrong, "wider than the window: "+wide)
-			}
-			for _, w := range wrong {
-				t.Errorf("%v, %d px, %s: %s", v, l.width, l.theme, w)
-			}
+		found, err := b.asksAxe(map[string]string{"light": everyRule, "dark": colourRules}[l.theme])
+		if err != nil {
+			return nil, err
+		}
+		wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](tooWide))
+		if err != nil {
+			return nil, err
+		}
+		if wide != "" {
+			found = append(found, "wider than the window: "+wide)
+		}
+		for _, w := range found {
+			wrong = append(wrong, fmt.Sprintf("at %d px, %s: %s", l.width, l.theme, w))
 		}
 	}
-	t.Logf("%d pages in %v", len(visits), time.Since(begun).Round(time.Second))
+	return wrong, nil
 }
 
 // different leaves out pages that are another over again, by what tells them apart.

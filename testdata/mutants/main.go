@@ -33,6 +33,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -84,11 +85,21 @@ func run(names []string) error {
 	if err != nil {
 		return err
 	}
+	sound := map[string]func() error{} // what tests say without any mistake, by their names: several mistakes may be named to one
+	for _, m := range mutants {
+		if sound[m.pkg+m.test] == nil {
+			sound[m.pkg+m.test] = sync.OnceValue(func() error { return m.passes(tests[m.pkg]) })
+		}
+	}
 	slots := make(chan struct{}, runtime.NumCPU())
 	for _, m := range mutants {
 		go func() {
 			slots <- struct{}{}
-			m.outcome <- m.try(tests[m.pkg])
+			err := sound[m.pkg+m.test]()
+			if err == nil {
+				err = m.fails(tests[m.pkg])
+			}
+			m.outcome <- err
 			<-slots
 		}()
 	}
@@ -145,14 +156,12 @@ func build(dir string, mutants []*mutant) (map[string]string, error) {
 	}
 	tests := map[string]string{}
 	for _, m := range mutants {
-		if tests[m.pkg] != "" {
-			continue
-		}
-		tests[m.pkg] = filepath.Join(dir, fmt.Sprintf("%d.test", len(tests)))
-		c := exec.Command("go", "test", "-c", "-o", tests[m.pkg], "-overlay", overlay, "-vet=off", "-tags=mutants", "-ldflags=-s -w", m.pkg)
-		if out, err := c.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%s cannot be built with the mistakes in it; each can be tried alone, by its name:\n%s", m.pkg, out)
-		}
+		tests[m.pkg] = filepath.Join(dir, filepath.Base(m.pkg)+".test")
+	}
+	args := []string{"test", "-c", "-o", dir, "-overlay", overlay, "-vet=off", "-tags=mutants", "-ldflags=-s -w"}
+	c := exec.Command("go", append(args, slices.Sorted(maps.Keys(tests))...)...)
+	if out, err := c.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("the tests cannot be built with the mistakes in them; each can be tried alone, by its name:\n%s", out)
 	}
 	return tests, nil
 }
@@ -281,8 +290,8 @@ func around(file *ast.File, from, to int) (place, bool) {
 	return all[i], true
 }
 
-// try runs the test without the mistake and with it.
-func (m *mutant) try(program string) error {
+// passes runs the test without any mistake.
+func (m *mutant) passes(program string) error {
 	out, err := m.runTest(program, "")
 	switch {
 	case err != nil:
@@ -290,7 +299,12 @@ func (m *mutant) try(program string) error {
 	case bytes.Contains(out, []byte("no tests to run")):
 		return fmt.Errorf("there is no test %s in %s", m.test, m.pkg)
 	}
-	switch out, err = m.runTest(program, m.name); {
+	return nil
+}
+
+// fails runs the test with the mistake.
+func (m *mutant) fails(program string) error {
+	switch out, err := m.runTest(program, m.name); {
 	case err == nil:
 		return fmt.Errorf("%s does not see that %s", m.test, m.why)
 	case !bytes.Contains(out, []byte("--- FAIL: "+m.test)):
