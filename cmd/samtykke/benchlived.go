@@ -29,7 +29,7 @@ func (b *bench) lived() error {
 	if err != nil {
 		return err
 	}
-	w.boundMemory()
+	w.boundMemory(false)
 	var s *system
 	opening, err := timed(func() (err error) {
 		s, err = w.open(b.ctx)
@@ -42,6 +42,7 @@ func (b *bench) lived() error {
 	if err != nil {
 		return errors.Join(err, s.close())
 	}
+	w.boundMemory(true)
 	opened := resident()
 	s.start()
 	section := fmt.Sprintf("a demo of %s events", grouped(float64(head)))

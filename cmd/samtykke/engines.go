@@ -51,13 +51,17 @@ func cachesOf() (caches, error) {
 }
 
 // besideCaches is what a server needs of memory beside its caches while views in PostgreSQL are made anew, where it needs most.
-const besideCaches = 160 << 20
+const besideCaches = 180 << 20
 
 // boundMemory has a server whose memory need not grow with the number of clients collect its garbage before it takes more than its caches
-// and what it needs beside them, unless the environment sets another limit.
-func (w world) boundMemory() {
+// and what it needs beside them, unless the environment sets another limit. Before it serves, nothing is decided, and no states are kept.
+func (w world) boundMemory(serves bool) {
 	if w.views != "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(w.caches.views + w.caches.keys*postgres.ReadySize + 3*w.caches.states + besideCaches))
+		limit := w.caches.views + w.caches.keys*postgres.ReadySize + besideCaches
+		if serves {
+			limit += 3 * w.caches.states // clients', journals' and, together, about as much of all others
+		}
+		debug.SetMemoryLimit(int64(limit))
 	}
 }
 

@@ -27,20 +27,24 @@ func TestBoundMemory(t *testing.T) {
 	defer debug.SetMemoryLimit(before)
 	t.Setenv("GOMEMLIMIT", "")
 	w := world{caches: caches{views: 1 << 30, keys: 1000, states: 1 << 20}}
-	w.boundMemory()
+	w.boundMemory(true)
 	if got := debug.SetMemoryLimit(-1); got != before {
 		t.Errorf("with views in memory: %d", got)
 	}
 	w.views = "postgres://db"
 	t.Setenv("GOMEMLIMIT", "1GiB")
-	w.boundMemory()
+	w.boundMemory(true)
 	if got := debug.SetMemoryLimit(-1); got != before {
 		t.Errorf("with a limit in the environment: %d", got)
 	}
 	t.Setenv("GOMEMLIMIT", "")
-	w.boundMemory()
-	if got := debug.SetMemoryLimit(-1); got != 1<<30+1000*1200+3<<20+160<<20 {
+	w.boundMemory(true)
+	if got := debug.SetMemoryLimit(-1); got != 1<<30+1000*1200+3<<20+180<<20 {
 		t.Errorf("with views in PostgreSQL: %d", got)
+	}
+	w.boundMemory(false)
+	if got := debug.SetMemoryLimit(-1); got != 1<<30+1000*1200+180<<20 {
+		t.Errorf("before it serves: %d", got)
 	}
 }
 

@@ -82,7 +82,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 		dev = &devClock{real: w.clock}
 		w.clock = dev.now
 	}
-	w.boundMemory()
+	w.boundMemory(false)
 	watched := &watched{}
 	w.proofs.Passed = watched.signed
 	s, err := w.openInstance(env.ctx, log)
@@ -90,6 +90,7 @@ func (c *serveCmd) Run(env *surroundings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	w.boundMemory(true)
 	if err := c.watch(watched, s, log); err != nil {
 		return err
 	}
