@@ -3,7 +3,6 @@ package filestore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 
 	"samtykke/adapters/disk"
@@ -15,67 +14,81 @@ import (
 // writing and sweeping there, provided that it has reached upto. Zero copies all there is, and is for a log that nobody writes.
 // Nothing but segments is copied: Open makes the rest. After an error what was copied is worthless.
 func Copy(ctx context.Context, from, to disk.Disk, upto ledger.Position) (ledger.Position, error) {
-	s := newStore(from, Options{}, nil)
-	var err error
-	if s.segments, s.id, err = openSegments(from, true); err != nil {
+	if err := to.MakeDir(segmentDir); err != nil {
 		return 0, err
 	}
-	defer closeAll(s.segments)
+	c := &copier{to: to, index: newIndex(0)}
+	err := c.copy(ctx, from, upto)
+	if err = errors.Join(err, c.finish()); err != nil {
+		return 0, err
+	}
+	return c.index.position, errors.Join(to.SyncDir(segmentDir), to.SyncDir(""))
+}
+
+// looks is how many times a place in the log is looked at before what does not hold there is damage. A sweep beside a copy
+// overwrites what it has noted before; slices that follow each other so closely that this many meet one frame there are none.
+const looks = 8
+
+// copy copies until upto is reached. Where something does not hold, it looks once more from there, at what is noted by now.
+func (c *copier) copy(ctx context.Context, from disk.Disk, upto uint64) error {
+	for tries := 0; ; {
+		before := c.index.end
+		err := c.copyOn(ctx, from, upto)
+		if c.index.end > before {
+			tries = 0
+		}
+		if tries++; tries == looks || upto == 0 || !errors.As(err, new(*DamageError)) {
+			return err
+		}
+	}
+}
+
+// copyOn copies what follows what was copied, until upto is reached or something does not hold.
+func (c *copier) copyOn(ctx context.Context, from disk.Disk, upto uint64) error {
+	s := newStore(from, Options{}, nil)
+	defer func() { closeAll(s.segments) }()
+	note, err := readNote(from) // first: what it names is in segments that are there by then
+	if err != nil {
+		return err
+	}
+	if s.segments, s.id, err = openSegments(from, true); err != nil {
+		return err
+	}
 	if len(s.segments) == 0 {
-		return 0, &DamageError{segmentName(1), 0, "there is no log"}
+		return &DamageError{segmentName(1), 0, "there is no log"}
 	}
 	for _, g := range s.segments {
 		g.sweeper = &s.sweeper
 	}
-	if err := to.MakeDir(segmentDir); err != nil {
-		return 0, err
+	if _, err := s.resume(note, true); err != nil {
+		return err
 	}
-	x, c := newIndex(s.id), &copier{to: to, id: s.id, segments: s.segments}
-	err = s.copyFrames(ctx, c, x, upto)
-	if err = errors.Join(err, c.finish()); err != nil {
-		return 0, err
+	if c.segments = s.segments; c.id == 0 {
+		c.id, c.index = s.id, newIndex(s.id)
 	}
-	if x.position < upto {
-		return 0, &DamageError{s.segments[len(s.segments)-1].name, 0,
-			fmt.Sprintf("the log ends at position %d, and is known to reach %d", x.position, upto)}
+	last := s.segments[len(s.segments)-1]
+	end := last.base + uint64(last.filled.Load())
+	if upto > 0 {
+		end = math.MaxInt64 // the file may have grown since it was opened
 	}
-	return x.position, errors.Join(to.SyncDir(segmentDir), to.SyncDir(""))
-}
-
-// copyFrames copies until upto is reached. A sweep that goes on meanwhile overwrites sealed bytes, and has noted which before:
-// where a frame does not hold, it is read once more with what is noted by now.
-func (s *Store) copyFrames(ctx context.Context, c *copier, x *index, upto uint64) error {
-	for stuck := uint64(0); ; {
-		if _, err := s.resume(true); err != nil {
+	t := newTape(s.id, s.segments, c.index.end)
+	err = scan(t, c.index, end, func(f *frame) error {
+		if err := c.add(f, t.k, t.offset-uint64(len(f.b))); err != nil {
 			return err
 		}
-		end := s.segments[len(s.segments)-1].base + uint64(s.segments[len(s.segments)-1].filled.Load())
-		if upto > 0 {
-			end = math.MaxInt64 // the file may have grown since it was opened
+		if upto > 0 && c.index.position >= upto {
+			return errReached
 		}
-		t := newTape(s.id, s.segments, x.end)
-		err := scan(t, x, end, func(f *frame) error {
-			if err := c.add(f, t.k, t.offset-uint64(len(f.b))); err != nil {
-				return err
-			}
-			if upto > 0 && x.position >= upto {
-				return errReached
-			}
-			return ctx.Err()
-		})
-		damage := new(DamageError)
-		switch {
-		case errors.Is(err, errReached), err == nil:
-			return nil
-		case !errors.As(err, &damage):
-			return err
-		case upto == 0 && t.k == len(s.segments)-1:
-			return s.nothingBehind(damage)
-		case stuck == t.offset:
-			return err
-		}
-		stuck = t.offset
+		return ctx.Err()
+	})
+	damage := new(DamageError)
+	switch {
+	case errors.Is(err, errReached):
+		return nil
+	case upto == 0 && t.k == len(s.segments)-1 && errors.As(err, &damage):
+		return s.nothingBehind(damage)
 	}
+	return err
 }
 
 var errReached = errors.New("reached")
@@ -92,7 +105,8 @@ func (s *Store) nothingBehind(damage *DamageError) error {
 // A copier writes frames to the segments of a copy, many at a time.
 type copier struct {
 	to       disk.Disk
-	id       uint64
+	id       uint64     // of the log, 0 before it has been looked at
+	index    *index     // of what is copied
 	segments []*segment // that are copied
 	k        int        // the one being written
 	file     disk.File

@@ -1,6 +1,7 @@
 package filestore_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -82,6 +83,48 @@ func TestCopyOfASweep(t *testing.T) {
 			mixed(t, before, ledgertest.Check(t, copied))
 			copied.Close()
 		}
+		if err == nil {
+			return
+		}
+	}
+}
+
+// grown is a disk on which more was written, and a sweep begun there, right after its segments were listed first.
+type grown struct {
+	disk.Disk
+	after disk.Disk
+}
+
+func (g *grown) Names(dir string) ([]string, error) {
+	names, err := g.Disk.Names(dir)
+	g.Disk = g.after
+	return names, err
+}
+
+// TestCopyOfAGrowingLog: a sweep beside a copy notes what lies in segments that were not there when the copy began.
+func TestCopyOfAGrowingLog(t *testing.T) {
+	original, before := sealedLog(t)
+	for n := 1; ; n++ {
+		d := original.Clone(seed(2))
+		s := mustOpen(t, d, small)
+		for i := range uint64(4) {
+			r := ledgertest.Record(100 + int(i))
+			r.Sealed = bytes.Repeat([]byte{7}, 1500)
+			if _, err := s.Append(t.Context(), "later", i, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.CutPower(n)
+		_, err := s.Erase(t.Context(), func(*eventschema.Record) (bool, error) { return true, nil }, "later")
+		s.Close()
+		d.Crash()
+		to := simdisk.New(seed(3))
+		if _, err := filestore.Copy(t.Context(), &grown{original.Clone(seed(2)), d}, to, uint64(len(before))); err != nil {
+			t.Fatalf("power cut at change %d: %v", n, err)
+		}
+		copied := mustOpen(t, to, small)
+		mixed(t, before, ledgertest.Check(t, copied))
+		copied.Close()
 		if err == nil {
 			return
 		}

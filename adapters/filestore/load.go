@@ -28,7 +28,11 @@ func (s *Store) load(readOnly bool) (Report, error) {
 		g.sweeper = &s.sweeper
 	}
 	report := Report{}
-	if report.Finished, err = s.resume(readOnly); err != nil {
+	note, err := readNote(s.disk)
+	if err != nil {
+		return Report{}, err
+	}
+	if report.Finished, err = s.resume(note, readOnly); err != nil {
 		return Report{}, err
 	}
 	checkpoint, err := readCheckpoint(s.disk, s.id)

@@ -296,17 +296,23 @@ func wipe(d disk.Disk, name string) error {
 	return d.Remove(name)
 }
 
+// readNote reads the note of a slice; there is none where it is nil.
+func readNote(d disk.Disk) ([]byte, error) {
+	b, err := disk.ReadFile(d, noteName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
+
 // resume takes up the slice that an interruption left noted, before anything is read of the log: a writer finishes it, a
 // reader shows it as done. It gives the number of records.
-func (s *Store) resume(readOnly bool) (int, error) {
-	b, err := disk.ReadFile(s.disk, noteName)
-	if errors.Is(err, fs.ErrNotExist) {
+func (s *Store) resume(note []byte, readOnly bool) (int, error) {
+	if note == nil {
 		return 0, nil
 	}
-	if err != nil {
-		return 0, err
-	}
-	noted, what := decodeNote(b, s.id)
+	var err error
+	noted, what := decodeNote(note, s.id)
 	if what == "" {
 		s.sweeper.set(noted)
 		what, err = s.checkNote()
