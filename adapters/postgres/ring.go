@@ -516,6 +516,15 @@ type sealer struct {
 }
 
 func (s sealer) cipher() (tink.AEAD, error) {
+	fresh, err := s.ring.isFresh()
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		if c, err := s.ring.known(s.owner, nil); c != nil || err != nil {
+			return c, err // as nearly always: there is nothing to wait for, and no deadline to set
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.ring.opts.Patience)
 	defer cancel()
 	return s.ring.cipher(ctx, s.owner)

@@ -163,7 +163,7 @@ func (v *Views) Still(ctx context.Context, use func(views.Rows, ledger.Position)
 
 // How much of what is read is fetched at a time; of ids that are asked for, so many.
 const (
-	viewPage = 1000
+	viewPage = 2000
 	idsPage  = 10_000
 )
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -393,15 +392,20 @@ func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
 		return nil, err
 	}
 	now := d.Ledger.Now()
-	today := domain.DateOf(now)
 	cases, err := d.Keeper.Caseload.List(ctx, by.Organisation)
 	if err != nil {
 		return nil, err
 	}
-	var idle map[domain.ID]bool // deactivated by now, written down or not
+	var unused []domain.ID // for long enough to be deactivated by now, written down or not, unless they have logged in
+	for id, c := range cases {
+		if c.State.Idle(d.Books, time.Time{}, now) {
+			unused = append(unused, id)
+		}
+	}
+	var idle map[domain.ID]bool
 	var idleErr error
 	var asking sync.WaitGroup
-	asking.Go(func() { idle, idleErr = d.Keeper.Idle.DueAmong(ctx, slices.Collect(maps.Keys(cases)), today) })
+	asking.Go(func() { idle, idleErr = d.Keeper.Idle.DueAmong(ctx, unused, domain.DateOf(now)) })
 	labels, err := d.labels(ctx, cases)
 	asking.Wait()
 	if err := errors.Join(err, idleErr); err != nil {

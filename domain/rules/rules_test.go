@@ -57,15 +57,15 @@ func TestServiceNotBegun(t *testing.T) {
 func TestBooks(t *testing.T) {
 	seen := map[string]bool{}
 	for service, book := range rules.All {
-		last := domain.Date(-1)
+		last, idle := domain.Date(-1), 0
 		for _, r := range book {
 			if r.From <= last {
 				t.Errorf("%s: from %s, not after the row before", r.Version, r.From)
 			}
-			if r.Version == "" || seen[r.Version] || r.Source == "" || r.Lapse <= 0 || r.Ask >= r.Lapse || r.IdleMonths <= 0 {
+			if r.Version == "" || seen[r.Version] || r.Source == "" || r.Lapse <= 0 || r.Ask >= r.Lapse || r.IdleMonths < max(idle, 1) {
 				t.Errorf("%s: %+v", service, r)
 			}
-			last, seen[r.Version] = r.From, true
+			last, idle, seen[r.Version] = r.From, r.IdleMonths, true
 		}
 	}
 }
