@@ -46,6 +46,8 @@ func newServer(dsn, schema string, unsafe bool) (*server, error) {
 	config.ConnConfig.RuntimeParams["application_name"] = "samtykke"
 	// Whoever has waited for a lock must see what was committed meanwhile.
 	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
+	// All that is asked is short; compiling it first takes a connection some hundred milliseconds whenever a plan looks dear.
+	config.ConnConfig.RuntimeParams["jit"] = "off"
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error { return s.check(ctx, c) }
 	return s, nil
 }

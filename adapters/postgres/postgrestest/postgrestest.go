@@ -1,5 +1,5 @@
 // Package postgrestest gives tests a PostgreSQL of their own, made of the machine's binaries: one throw-away cluster for each
-// test binary, and in it a fresh database for each test.
+// test binary, and in it an empty database for each test.
 //
 // The cluster listens on a Unix socket in its own folder and nowhere else. initdb refuses to run as root; for root it runs as an
 // unprivileged user, who then owns the folder. The server ends with Main, and with the test binary however that ends: on
@@ -50,6 +50,7 @@ var cluster struct {
 
 	mu        sync.Mutex
 	databases int
+	emptied   []string // databases of tests that are over: making one and removing it takes ten times as long as emptying it
 }
 
 // Start gives the test binary's server, and starts it at the first call.
@@ -71,24 +72,54 @@ func Database(t testing.TB) string {
 	s := Start(t)
 	cluster.mu.Lock()
 	cluster.databases++
-	name := fmt.Sprint("test", cluster.databases)
+	name, emptied := fmt.Sprint("test", cluster.databases), ""
+	if n := len(cluster.emptied); n > 0 {
+		emptied, cluster.emptied = cluster.emptied[n-1], cluster.emptied[:n-1]
+	}
 	cluster.mu.Unlock()
-	s.admin(t, "CREATE DATABASE "+name)
-	t.Cleanup(func() { s.admin(t, "DROP DATABASE "+name+" WITH (FORCE)") })
+	if emptied == "" {
+		s.admin(t, "postgres", "CREATE DATABASE "+name)
+	} else {
+		s.admin(t, "postgres", "ALTER DATABASE "+emptied+" RENAME TO "+name)
+	}
+	t.Cleanup(func() { s.empty(t, name) })
 	return s.DSN(name)
 }
 
-// admin runs one statement in a database that no test uses.
-func (s *Server) admin(t testing.TB, statement string) {
+// empty ends all connections to a database and leaves nothing in it. By its new name nobody finds it who had the old one.
+func (s *Server) empty(t testing.TB, name string) {
+	t.Helper()
+	emptied := name + "_emptied"
+	s.admin(t, "postgres",
+		"ALTER DATABASE "+name+" ALLOW_CONNECTIONS false",
+		"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '"+name+"'",
+		"ALTER DATABASE "+name+" RENAME TO "+emptied,
+		"ALTER DATABASE "+emptied+" RESET ALL",
+		"ALTER DATABASE "+emptied+" ALLOW_CONNECTIONS true")
+	s.admin(t, emptied, `DO $$ DECLARE s name; BEGIN
+		FOR s IN SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema' LOOP
+			EXECUTE format('DROP SCHEMA %I CASCADE', s);
+		END LOOP;
+		CREATE SCHEMA public;
+	END $$`)
+	cluster.mu.Lock()
+	defer cluster.mu.Unlock()
+	cluster.emptied = append(cluster.emptied, emptied)
+}
+
+// admin runs statements in a database, each by itself.
+func (s *Server) admin(t testing.TB, database string, statements ...string) {
 	t.Helper()
 	ctx := context.Background() // the test's own has ended when it cleans up
-	conn, err := pgx.Connect(ctx, s.DSN("postgres"))
+	conn, err := pgx.Connect(ctx, s.DSN(database)+" client_min_messages=warning")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, statement); err != nil {
-		t.Fatalf("%s: %v", statement, err)
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
 	}
 }
 
