@@ -29,7 +29,8 @@
 //
 // # By index
 //
-// Of a client, of one who reads and of an organisation there is a view that says where their rows stand, and a row is read there. Of a
+// Of a client, of one who reads and of an organisation there is a view that says where their rows stand, and they are read there, many with
+// one question where the store can (ledger.Picker). Of a
 // period there is a view of the instants of trail events in blocks (projections.Times): the ledger is read where the blocks overlap the
 // period. Instants grow within a stream only, so that neither a search by halves nor a margin around a guess would find every row; the
 // blocks know their own earliest and latest. A client is found by label in a view that lists labels, organisation by organisation. Whoever
@@ -57,10 +58,12 @@ import (
 	"samtykke/projections"
 )
 
-// Records is where the ledger is read: ledger.Store without what writes.
+// Records is where the ledger is read: ledger.Records without what writes.
 type Records interface {
 	Stream(ctx context.Context, stream string, from uint64) iter.Seq2[eventschema.Record, error]
 	After(ctx context.Context, position uint64) iter.Seq2[eventschema.Record, error]
+	At(ctx context.Context, positions []uint64) iter.Seq2[eventschema.Record, error]
+	Versions(ctx context.Context, streams []string, versions []uint64) iter.Seq2[eventschema.Record, error]
 	Head(ctx context.Context) (uint64, error)
 }
 

@@ -79,7 +79,7 @@ func TestOneCapability(t *testing.T) {
 			t.Errorf("%s is a %s: what can be done with it?", f.Name, f.Type)
 		}
 	}
-	want := []string{"Records.After", "Records.Head", "Records.Stream", "Access.Among", "Audit.Among", "Organisations.Among", "Times.Get",
+	want := []string{"Records.After", "Records.At", "Records.Head", "Records.Stream", "Records.Versions", "Access.Among", "Audit.Among", "Organisations.Among", "Times.Get",
 		"Holders.List", "Offices.Each", "Open", "Labels", "StateAt", "Reached", "Now", "Record"}
 	if d := cmp.Diff(want, can); d != "" {
 		t.Error(d)
@@ -190,7 +190,7 @@ func (h *hall) look(by ledger.Caller, id domain.ID) {
 // ask is an auditor of the hall.
 func (h *hall) ask(by ledger.Caller) *audit.Auditor {
 	return &audit.Auditor{
-		Records: h.store, Access: h.Keeper.Access, Audit: h.Keeper.Audit, Organisations: h.Keeper.Organisations, Times: h.Keeper.Times,
+		Records: ledger.Records{Store: h.store}, Access: h.Keeper.Access, Audit: h.Keeper.Audit, Organisations: h.Keeper.Organisations, Times: h.Keeper.Times,
 		Holders: h.Keeper.Labels, Offices: h.Keeper.Offices, Rules: rules.All,
 		Open: func(ctx context.Context, o eventschema.Owner, ciphertext, associated []byte) ([]byte, error) {
 			return h.Ledger.Sealing(ctx).Open(o, ciphertext, associated)
@@ -259,6 +259,16 @@ func (w *watch) Stream(ctx context.Context, stream string, from uint64) iter.Seq
 func (w *watch) After(ctx context.Context, p uint64) iter.Seq2[eventschema.Record, error] {
 	w.touch("the ledger")
 	return w.Records.After(ctx, p)
+}
+
+func (w *watch) At(ctx context.Context, positions []uint64) iter.Seq2[eventschema.Record, error] {
+	w.touch("rows")
+	return w.Records.At(ctx, positions)
+}
+
+func (w *watch) Versions(ctx context.Context, streams []string, versions []uint64) iter.Seq2[eventschema.Record, error] {
+	w.touch("yeses")
+	return w.Records.Versions(ctx, streams, versions)
 }
 
 func (w *watch) Head(ctx context.Context) (uint64, error) {
@@ -542,13 +552,13 @@ func TestReplay(t *testing.T) {
 
 // counted counts the records that are read in the ledger's order.
 type counted struct {
-	audit.Records
+	ledger.Store
 	read int
 }
 
 func (c *counted) After(ctx context.Context, p uint64) iter.Seq2[eventschema.Record, error] {
 	return func(yield func(eventschema.Record, error) bool) {
-		for r, err := range c.Records.After(ctx, p) {
+		for r, err := range c.Store.After(ctx, p) {
 			c.read++
 			if !yield(r, err) {
 				return
@@ -580,8 +590,8 @@ func TestByIndex(t *testing.T) {
 		"both":            {audit.Query{Organisation: h.tind, From: late}, 2, 3},
 	} {
 		a := h.ask(h.auditor)
-		read := &counted{Records: a.Records}
-		a.Records = read
+		read := &counted{Store: h.store}
+		a.Records = ledger.Records{Store: read}
 		rows := 0
 		h.must(a.Replay(t.Context(), "r", c.q, func(audit.Sighting) error { rows++; return nil }))
 		if rows != c.rows || read.read > c.most {

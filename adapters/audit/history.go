@@ -86,7 +86,8 @@ func (a *Auditor) History(ctx context.Context, reason string, id domain.ID, from
 	if h.From.Before(h.Turns[0].Effective) {
 		h.From = h.Turns[0].Effective
 	}
-	h.Label, err = a.names(ctx).label(id)
+	labels, err := a.Labels(ctx, []domain.ID{id})
+	h.Label = labels[id]
 	return h, err
 }
 

@@ -97,31 +97,6 @@ func between(ctx context.Context, records Records, after, end uint64) iter.Seq2[
 	}
 }
 
-// near is how far apart two records are read on from one to the other, rather than sought each.
-const near = 32
-
-// at yields the records at the positions, which are in order and which the ledger has reached.
-func at(ctx context.Context, records Records, positions []uint64) iter.Seq2[eventschema.Record, error] {
-	return func(yield func(eventschema.Record, error) bool) {
-		for len(positions) > 0 {
-			n := 1
-			for n < len(positions) && positions[n]-positions[n-1] <= near {
-				n++
-			}
-			run := positions[:n]
-			positions = positions[n:]
-			for r, err := range between(ctx, records, run[0]-1, run[n-1]) {
-				if err == nil && r.Position != run[0] {
-					continue
-				}
-				if run = run[1:]; !yield(r, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
-}
-
 // stretches yields the records behind one position up to another that stand where trail events of a period do.
 func (a *Auditor) stretches(ctx context.Context, after, end uint64, from, to time.Time) iter.Seq2[eventschema.Record, error] {
 	return func(yield func(eventschema.Record, error) bool) {

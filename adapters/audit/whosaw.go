@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -132,6 +133,20 @@ func (a *Auditor) Replay(ctx context.Context, reason string, q Query, each func(
 		return err
 	}
 	names := a.names(ctx)
+	var rows []*Sighting
+	var offices []domain.ID // that those of the rows acted for
+	tell := func() error {
+		if err := names.fillAll(rows, offices); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := each(*row); err != nil {
+				return err
+			}
+		}
+		rows, offices = rows[:0], offices[:0]
+		return nil
+	}
 	for r, err := range a.places(ctx, q, 0, own-1) {
 		if err != nil {
 			return err
@@ -144,15 +159,17 @@ func (a *Auditor) Replay(ctx context.Context, reason string, q Query, each func(
 		if !ok {
 			continue
 		}
-		if err := names.fill(&row, f.Act.Organisation); err != nil {
-			return err
-		}
-		if err := each(row); err != nil {
-			return err
+		if rows, offices = append(rows, &row), append(offices, f.Act.Organisation); len(rows) == filledTogether {
+			if err := tell(); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return tell()
 }
+
+// filledTogether is how many rows of a replay have their labels, and the yeses that they rest on, asked for together.
+const filledTogether = 256
 
 // places yields the records behind one position up to another where the query's rows may stand, found by the views. Those who act for
 // an organisation without being its members are on its trail, too.
@@ -185,7 +202,7 @@ func (a *Auditor) places(ctx context.Context, q Query, after, end uint64) iter.S
 	if err = errors.Join(failed, err); err != nil {
 		return func(yield func(eventschema.Record, error) bool) { yield(eventschema.Record{}, err) }
 	}
-	return at(ctx, a.Records, in)
+	return a.Records.At(ctx, in)
 }
 
 // during gives the positions that stand where trail events of a period do.
@@ -347,12 +364,8 @@ const remembered = 1 << 14
 
 // fill adds the client's label, the yes that a look-up rests on, the names of the organisation that somebody acted for and of that
 // person, and how the session was logged in to.
-func (n names) fill(row *Sighting, org domain.ID) (err error) {
-	if !row.Client.IsZero() {
-		if row.Label, err = n.label(row.Client); err != nil {
-			return err
-		}
-	}
+func (n names) fill(row *Sighting, org domain.ID) error {
+	row.Label = n.labels[row.Client]
 	if err := n.grant(row); err != nil {
 		return err
 	}
@@ -376,15 +389,9 @@ func (n names) fill(row *Sighting, org domain.ID) (err error) {
 	return nil
 }
 
-// fillAll fills rows of people who acted for offices, row by row. The clients' labels are asked for together.
+// fillAll fills rows of people who acted for offices. The clients' labels, and the yeses that look-ups rest on, are asked for together.
 func (n names) fillAll(rows []*Sighting, offices []domain.ID) error {
-	clients := make([]domain.ID, 0, len(rows))
-	for _, row := range rows {
-		if !row.Client.IsZero() {
-			clients = append(clients, row.Client)
-		}
-	}
-	if err := n.fetch(clients); err != nil {
+	if err := errors.Join(n.fetchLabels(rows), n.fetchGrants(rows)); err != nil {
 		return err
 	}
 	for i, row := range rows {
@@ -416,26 +423,48 @@ func (n names) account(id domain.ID) (*account, error) {
 	return who, err
 }
 
-// label is a client's label; nothing where its key is gone.
-func (n names) label(id domain.ID) (string, error) {
-	if label, ok := n.labels[id]; ok {
-		return label, nil
-	}
-	err := n.fetch([]domain.ID{id})
-	return n.labels[id], err
-}
-
-// fetch gets the labels of clients.
-func (n names) fetch(clients []domain.ID) error {
-	labels, err := n.Labels(n.ctx, clients)
-	if err != nil {
-		return err
-	}
-	if len(n.labels)+len(clients) > remembered {
+// fetchLabels gets the labels of the rows' clients; nothing where a client's key is gone.
+func (n names) fetchLabels(rows []*Sighting) error {
+	if len(n.labels) > remembered {
 		clear(n.labels)
 	}
-	for _, id := range clients {
-		n.labels[id] = labels[id]
+	var clients []domain.ID
+	for _, row := range rows {
+		if _, known := n.labels[row.Client]; !known && !row.Client.IsZero() {
+			n.labels[row.Client] = ""
+			clients = append(clients, row.Client)
+		}
+	}
+	labels, err := n.Labels(n.ctx, clients)
+	maps.Copy(n.labels, labels)
+	return err
+}
+
+// fetchGrants gets the yeses that the rows' look-ups rest on.
+func (n names) fetchGrants(rows []*Sighting) error {
+	if len(n.grants) > remembered {
+		clear(n.grants)
+	}
+	asked := map[grantKey]bool{}
+	var streams []string
+	var versions []uint64
+	for _, row := range rows {
+		key := grantKey{row.Client, row.Grant}
+		if _, known := n.grants[key]; known || row.Grant == 0 || asked[key] {
+			continue
+		}
+		asked[key] = true
+		streams, versions = append(streams, eventschema.ClientStream.Stream(row.Client)), append(versions, row.Grant)
+	}
+	for r, err := range n.Records.Versions(n.ctx, streams, versions) {
+		if err != nil {
+			return err
+		}
+		f, err := eventschema.Today.Decode(&r, nil)
+		if err != nil {
+			return err
+		}
+		n.grants[grantKey{f.Subject, f.Version}] = f
 	}
 	return nil
 }
@@ -463,23 +492,9 @@ func (n names) grant(row *Sighting) error {
 	if row.Grant == 0 {
 		return nil
 	}
-	key := grantKey{row.Client, row.Grant}
-	g, ok := n.grants[key]
+	g, ok := n.grants[grantKey{row.Client, row.Grant}]
 	if !ok {
-		err := n.stream(n.ctx, eventschema.ClientStream.Stream(row.Client), row.Grant, nil, func(f *eventschema.Fact) bool {
-			g, ok = *f, true
-			return false
-		})
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return fmt.Errorf("position %d: the look-up names a yes that is not there; run samtykke verify", row.Position)
-		}
-		if len(n.grants) == remembered {
-			clear(n.grants)
-		}
-		n.grants[key] = g
+		return fmt.Errorf("position %d: the look-up names a yes that is not there; run samtykke verify", row.Position)
 	}
 	row.GrantedAt, row.Rule, row.Text = &g.Effective, g.Rule, textOf(g.Act.Text)
 	return nil

@@ -19,6 +19,7 @@ import (
 const (
 	pageRecords  = 1000
 	pageBytes    = 4 << 20 // more than that is left for the next page
+	firstPicked  = 128     // of the first page of At: a page of an answer, and a little more
 	firstRecords = 32      // of the first page of After, whose caller often wants a record or a few; each next has four times as many
 )
 
@@ -29,6 +30,10 @@ const columnsOfRecord = `e.position, e.stream, e.version, e.id, e.data,
 const (
 	afterPage = `SELECT ` + columnsOfRecord + ` FROM event e
 		WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position`
+	positionsPage = `SELECT ` + columnsOfRecord + ` FROM event e
+		WHERE e.position = ANY($1) ORDER BY e.position`
+	versionsPage = `SELECT e.* FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY w (stream, version, n), LATERAL (
+		SELECT ` + columnsOfRecord + ` FROM event e WHERE e.stream = w.stream AND e.version = w.version LIMIT 1) e ORDER BY w.n`
 	streamPage = `SELECT ` + columnsOfRecord + ` FROM event e
 		WHERE e.stream = $1 AND e.version >= $2 AND e.version <= $3 ORDER BY e.version LIMIT $4`
 
@@ -223,6 +228,54 @@ func (s *Store) hear(ctx context.Context) error {
 		}
 		if told.PID != s.backend.Load() {
 			s.announce()
+		}
+	}
+}
+
+// At implements ledger.Picker.
+func (s *Store) At(ctx context.Context, positions []ledger.Position) iter.Seq2[eventschema.Record, error] {
+	return func(yield func(eventschema.Record, error) bool) {
+		for rest, most := positions, firstPicked; len(rest) > 0; most = pageRecords {
+			wanted := rest[:min(most, len(rest))]
+			p, err := s.page(ctx, positionsPage, wanted)
+			found := 0
+			for found < len(p.records) && p.records[found].Position == wanted[found] {
+				if found++; !yield(p.records[found-1], nil) {
+					return
+				}
+			}
+			rest = rest[found:]
+			if cut := p.more && found == len(p.records); err == nil && found < len(wanted) && !cut {
+				err = fmt.Errorf("position %d is missing: the ledger in the database is damaged", rest[0])
+			}
+			if err != nil {
+				yield(eventschema.Record{}, err)
+				return
+			}
+		}
+	}
+}
+
+// Versions implements ledger.Picker.
+func (s *Store) Versions(ctx context.Context, streams []string, versions []uint64) iter.Seq2[eventschema.Record, error] {
+	return func(yield func(eventschema.Record, error) bool) {
+		for from := 0; from < len(streams); {
+			to := min(from+pageRecords, len(streams))
+			p, err := s.page(ctx, versionsPage, streams[from:to], versions[from:to])
+			if err != nil {
+				yield(eventschema.Record{}, err)
+				return
+			}
+			for _, r := range p.records {
+				if !yield(r, nil) {
+					return
+				}
+				for from++; streams[from-1] != r.Stream || versions[from-1] != r.Version; from++ { // those before it have none
+				}
+			}
+			if !p.more {
+				from = to
+			}
 		}
 	}
 }

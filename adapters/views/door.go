@@ -332,22 +332,19 @@ func (d *Door) others(ctx context.Context, id domain.ID, history []eventschema.F
 	if err := errors.Join(err, errS); err != nil {
 		return nil, err
 	}
-	for _, p := range slices.Sorted(concat(own.Positions(), shared.Positions())) {
-		if allowed[p] {
-			continue
+	elsewhere := slices.Sorted(concat(own.Positions(), shared.Positions()))
+	elsewhere = slices.DeleteFunc(elsewhere, func(p ledger.Position) bool { return allowed[p] })
+	records := ledger.Records{Store: d.Ledger.Store}
+	for r, err := range records.At(ctx, elsewhere) {
+		if err != nil {
+			return nil, err
 		}
-		for r, err := range d.Ledger.Store.After(ctx, p-1) {
-			if err != nil {
-				return nil, err
-			}
-			f, err := eventschema.Today.Decode(&r, nil)
-			if err != nil {
-				return nil, err
-			}
-			if f.Category != eventschema.ClientStream { // a look-up since this reading
-				others = append(others, f)
-			}
-			break
+		f, err := eventschema.Today.Decode(&r, nil)
+		if err != nil {
+			return nil, err
+		}
+		if f.Category != eventschema.ClientStream { // a look-up since this reading
+			others = append(others, f)
 		}
 	}
 	return others, nil

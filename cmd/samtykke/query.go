@@ -12,7 +12,7 @@ import (
 // auditor is what somebody may ask, whose questions are on record before they are answered.
 func (s *system) auditor(by ledger.Caller) *audit.Auditor {
 	return &audit.Auditor{
-		Records: s.store, Access: s.keeper.Access, Audit: s.keeper.Audit, Organisations: s.keeper.Organisations, Times: s.keeper.Times,
+		Records: ledger.Records{Store: s.store}, Access: s.keeper.Access, Audit: s.keeper.Audit, Organisations: s.keeper.Organisations, Times: s.keeper.Times,
 		Holders: s.keeper.Labels, Offices: s.keeper.Offices, Rules: s.rules,
 		Open: func(ctx context.Context, o eventschema.Owner, ciphertext, associated []byte) ([]byte, error) {
 			return s.ledger.Sealing(ctx).Open(o, ciphertext, associated)

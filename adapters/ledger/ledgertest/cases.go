@@ -41,6 +41,8 @@ var cases = []struct {
 	{"after goes on", "After waits at the end, and yields what is appended later, without skipping or repeating anything.", afterGoesOn},
 	{"after beside writers", "A reader that follows while many write sees every record once and in order.", afterBesideWriters},
 	{"after ends", "After ends with its context's error, at the end of the log as well as before it.", afterEnds},
+	{"at", "Records at scattered positions are found as they are, each once and in order, erased ones without their sealed bytes.", scattered},
+	{"versions", "Records at versions of streams are found as they are, in the order they are asked for; a stream that ends before has none.", versions},
 	{"cancelled append", "An append whose context has ended leaves nothing or everything; if the error matches ErrRefused, nothing.", cancelledAppend},
 	{"many streams", "Streams do not disturb each other, however many there are.", manyStreams},
 	{"reopen", "What Append answered for is there after the store was closed and opened again, and it goes on from there.", reopen},
@@ -462,6 +464,106 @@ func afterBesideWriters(t *testing.T, s *site) {
 	for i, got := range seen {
 		if d := diff(all, got); d != "" {
 			t.Errorf("reader %d: want (-), got (+):\n%s", i, d)
+		}
+	}
+}
+
+func scattered(t *testing.T, s *site) {
+	for n := range 30 {
+		s.append(fmt.Sprint("stream ", n%7), uint64(n/7*10), Records(10*n, 10)...)
+	}
+	if _, can := s.Store.(ledger.Eraser); can {
+		s.erase(2, numbered(6, 201))
+	}
+	all := Check(t, s)
+	if len(all) != 300 {
+		t.Fatalf("%d records", len(all))
+	}
+	at := func(n int) ledger.Position { return all[n].Position }
+	everySecond := []int{}
+	for n := 0; n < len(all); n += 2 {
+		everySecond = append(everySecond, n)
+	}
+	for _, wanted := range [][]int{nil, {0}, {299}, {0, 1, 2}, {5, 6, 7, 150, 201, 299}, {0, 299}, everySecond} {
+		var positions []ledger.Position
+		var want, got []eventschema.Record
+		for _, n := range wanted {
+			positions, want = append(positions, at(n)), append(want, all[n])
+		}
+		found := ledger.Records{Store: s.Store}.At(t.Context(), positions)
+		for range 2 { // it can be asked again
+			got = nil
+			for r, err := range found {
+				if err != nil {
+					t.Fatalf("at %v: %v", positions, err)
+				}
+				got = append(got, r)
+			}
+			if d := diff(want, got); d != "" {
+				t.Errorf("at %v: want (-), got (+):\n%s", positions, d)
+			}
+		}
+		for r, err := range found {
+			if err != nil || r.Position != positions[0] {
+				t.Errorf("the first of %v: position %d, %v", positions, r.Position, err)
+			}
+			break
+		}
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	records := ledger.Records{Store: s.Store}
+	for r, err := range records.At(over, []ledger.Position{at(0), at(200)}) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("after the end of its context: position %d, %v", r.Position, err)
+		}
+	}
+}
+
+func versions(t *testing.T, s *site) {
+	places := map[string][]eventschema.Record{} // by stream
+	for n := range 60 {
+		s.append(fmt.Sprint("stream ", n%6), uint64(n/6*20), Records(20*n, 20)...)
+	}
+	for _, r := range Check(t, s) {
+		places[r.Stream] = append(places[r.Stream], r)
+	}
+	var streams []string
+	var at []uint64
+	var want, got []eventschema.Record
+	ask := func(stream string, version uint64) {
+		streams, at = append(streams, stream), append(at, version)
+		if of := places[stream]; version <= uint64(len(of)) {
+			want = append(want, of[version-1])
+		}
+	}
+	ask("none", 1)
+	for version := uint64(202); version > 0; version-- {
+		for n := range 6 {
+			ask(fmt.Sprint("stream ", n), version)
+		}
+		ask("none", version)
+	}
+	ask("stream 3", 17) // once more
+	ask("stream 3", 201)
+	records := ledger.Records{Store: s.Store}
+	for r, err := range records.Versions(t.Context(), streams, at) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, r)
+	}
+	if d := diff(want, got); d != "" {
+		t.Errorf("want (-), got (+):\n%s", d)
+	}
+	for r, err := range records.Versions(t.Context(), nil, nil) {
+		t.Errorf("of no stream: %v, %v", r.Position, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for r, err := range records.Versions(over, streams, at) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("after the end of its context: position %d, %v", r.Position, err)
 		}
 	}
 }
