@@ -23,7 +23,7 @@ test: ## everything that is checked
 	$(GO) vet ./...
 	@$(GO) run ./testdata/mutants plant
 	@$(MAKE) --no-print-directory clauses
-	@$(MAKE) --no-print-directory -j3 -O race browser plain mutants pure
+	@$(MAKE) --no-print-directory -j2 -O race browser plain mutants pure
 
 # Tests that the race detector makes several times as slow and finds nothing in: one goroutine that has a disk fail at every step, or protects a
 # large table before others ask the solver, as they do in a small one; and a store's suite once more in another setting. Whatever has such a

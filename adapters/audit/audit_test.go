@@ -550,6 +550,28 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// A replay of more rows than have their names asked for together tells each once, in order, and whole.
+func TestReplayOfMany(t *testing.T) {
+	h := lived(t)
+	for range 600 {
+		h.look(h.tom, h.bo)
+	}
+	var last uint64
+	rows, allowed := 0, 0
+	h.must(h.ask(h.auditor).Replay(t.Context(), "r", audit.Query{Client: h.bo}, func(s audit.Sighting) error {
+		if s.Position <= last || s.Label == "" || s.Name == "" || s.Allowed != (s.GrantedAt != nil) {
+			t.Errorf("behind position %d: %+v", last, s)
+		}
+		if last, rows = s.Position, rows+1; s.Allowed {
+			allowed++
+		}
+		return nil
+	}))
+	if rows < 600 || allowed < 500 {
+		t.Errorf("%d rows, %d of them allowed", rows, allowed)
+	}
+}
+
 // counted counts the records that are read in the ledger's order.
 type counted struct {
 	ledger.Store

@@ -123,7 +123,8 @@ func (a *Auditor) WhoSaw(ctx context.Context, reason string, q Query, p Page) (S
 
 const whoSaw = "who-saw"
 
-// Replay replays who saw what, in order: one question on record, and its rows one by one as they are read, however many there are.
+// Replay replays who saw what, in order: one question on record, and its rows one by one, however many there are. They are told
+// some hundreds at a time.
 func (a *Auditor) Replay(ctx context.Context, reason string, q Query, each func(Sighting) error) error {
 	own, err := a.ask(ctx, whoSaw, q.String(), reason)
 	if err == nil {
@@ -149,11 +150,11 @@ func (a *Auditor) Replay(ctx context.Context, reason string, q Query, each func(
 	}
 	for r, err := range a.places(ctx, q, 0, own-1) {
 		if err != nil {
-			return err
+			return errors.Join(tell(), err) // what was read before is told
 		}
 		f, err := eventschema.Today.Decode(&r, nil)
 		if err != nil {
-			return err
+			return errors.Join(tell(), err)
 		}
 		row, ok := q.row(&f)
 		if !ok {

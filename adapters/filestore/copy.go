@@ -85,7 +85,7 @@ func (c *copier) copyOn(ctx context.Context, from disk.Disk, upto uint64) error 
 	switch {
 	case errors.Is(err, errReached):
 		return nil
-	case upto == 0 && t.k == len(s.segments)-1 && errors.As(err, &damage):
+	case upto == 0 && errors.As(err, &damage) && damage.Segment == last.name && c.index.end == t.offset:
 		return s.nothingBehind(damage)
 	}
 	return err

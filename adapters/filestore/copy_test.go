@@ -2,6 +2,7 @@ package filestore_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -208,6 +209,24 @@ func TestCopyOfDamage(t *testing.T) {
 		}
 	}
 	d, _ := sealedLog(t)
+	names, err := d.Names("segments")
+	if err != nil || len(names) < 3 {
+		t.Fatalf("segments %q, %v", names, err)
+	}
+	for k := range len(names) - 1 {
+		name, next := "segments/"+names[k], "segments/"+names[k+1]
+		b, err := disk.ReadFile(d, name)
+		after, errNext := disk.ReadFile(d, next)
+		if err != nil || errNext != nil {
+			t.Fatal(err, errNext)
+		}
+		end := binary.LittleEndian.Uint64(after[40:]) - binary.LittleEndian.Uint64(b[40:])
+		bent := d.Clone(seed(2))
+		bent.WriteFile(name, append(b[:end:end], 1))
+		if _, err := filestore.Copy(t.Context(), bent, simdisk.New(seed(3)), 0); !errors.As(err, new(*filestore.DamageError)) {
+			t.Errorf("a byte behind the last frame of %s: %v", name, err)
+		}
+	}
 	to := simdisk.New(seed(3))
 	to.Room(3000)
 	if _, err := filestore.Copy(t.Context(), d, to, 0); err == nil {

@@ -10,7 +10,7 @@ import (
 // A Picker is a Store that finds scattered records with one question for many of them. An implementation passes the cases of
 // ledgertest.TestStore that are about picking.
 type Picker interface {
-	// At yields the records at the positions, which grow and which the store has reached. An error is the last that it yields.
+	// At yields the records at the positions, which grow strictly and which the store has reached. An error is the last that it yields.
 	At(ctx context.Context, positions []Position) iter.Seq2[eventschema.Record, error]
 
 	// Versions yields the record that each of the streams has at the version beside it, in this order. A stream that does not reach

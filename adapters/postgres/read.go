@@ -15,6 +15,8 @@ import (
 	"samtykke/eventschema"
 )
 
+var _ ledger.Picker = (*Store)(nil)
+
 // Readers fetch records in pages, and hold no connection while the caller works on one.
 const (
 	pageRecords  = 1000

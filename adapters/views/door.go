@@ -393,7 +393,8 @@ func (d *Door) Caseload(ctx context.Context, by ledger.Caller) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	var unused []domain.ID // for long enough to be deactivated by now, written down or not, unless they have logged in
+	// A login only ever puts a deactivation off (rules.Row.IdleMonths), so it is asked for only where a client has done nothing else for long.
+	var unused []domain.ID
 	for id, c := range cases {
 		if c.State.Idle(d.Books, time.Time{}, now) {
 			unused = append(unused, id)

@@ -38,7 +38,7 @@ type Row struct {
 	From       domain.Date // first day in force; zero: no earlier rule is known
 	Ask        int         // weeks from a yes to the question; 0: the client is not asked
 	Lapse      int         // weeks from a yes through which access holds
-	IdleMonths int         // months without a login after which the client is deactivated: in no row fewer than before, or a login could end an account
+	IdleMonths int         // months without a login after which the client is deactivated: no fewer than in the row before, or a login could end an account
 	Reach      Reach
 	Source     string
 }

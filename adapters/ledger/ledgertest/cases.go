@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -475,8 +476,11 @@ func scattered(t *testing.T, s *site) {
 	if _, can := s.Store.(ledger.Eraser); can {
 		s.erase(2, numbered(6, 201))
 	}
+	for n := range uint64(6) {
+		s.append("large", n, large(n))
+	}
 	all := Check(t, s)
-	if len(all) != 300 {
+	if len(all) != 306 {
 		t.Fatalf("%d records", len(all))
 	}
 	at := func(n int) ledger.Position { return all[n].Position }
@@ -484,7 +488,7 @@ func scattered(t *testing.T, s *site) {
 	for n := 0; n < len(all); n += 2 {
 		everySecond = append(everySecond, n)
 	}
-	for _, wanted := range [][]int{nil, {0}, {299}, {0, 1, 2}, {5, 6, 7, 150, 201, 299}, {0, 299}, everySecond} {
+	for _, wanted := range [][]int{nil, {0}, {299}, {0, 1, 2}, {5, 6, 7, 150, 201, 299}, {0, 299}, {7, 300, 301, 302, 303, 304, 305}, everySecond} {
 		var positions []ledger.Position
 		var want, got []eventschema.Record
 		for _, n := range wanted {
@@ -513,10 +517,25 @@ func scattered(t *testing.T, s *site) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	records := ledger.Records{Store: s.Store}
-	for r, err := range records.At(over, []ledger.Position{at(0), at(200)}) {
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("after the end of its context: position %d, %v", r.Position, err)
-		}
+	expectEnded(t, records.At(over, []ledger.Position{at(0), at(200)}))
+}
+
+// large is a record of which six are more than a store reads at once.
+func large(n uint64) eventschema.Record {
+	r := Record(1000 + int(n))
+	r.Data = bytes.Repeat([]byte{byte(n), 1}, 450_000)
+	return r
+}
+
+// expectEnded reads until an error, which is to be that of a context that has ended.
+func expectEnded(t *testing.T, records iter.Seq2[eventschema.Record, error]) {
+	t.Helper()
+	var last error
+	for _, err := range records {
+		last = err
+	}
+	if !errors.Is(last, context.Canceled) {
+		t.Errorf("after the end of its context: %v", last)
 	}
 }
 
@@ -524,6 +543,9 @@ func versions(t *testing.T, s *site) {
 	places := map[string][]eventschema.Record{} // by stream
 	for n := range 60 {
 		s.append(fmt.Sprint("stream ", n%6), uint64(n/6*20), Records(20*n, 20)...)
+	}
+	for n := range uint64(6) {
+		s.append("large", n, large(n))
 	}
 	for _, r := range Check(t, s) {
 		places[r.Stream] = append(places[r.Stream], r)
@@ -546,6 +568,10 @@ func versions(t *testing.T, s *site) {
 	}
 	ask("stream 3", 17) // once more
 	ask("stream 3", 201)
+	for _, version := range []uint64{6, 1, 2, 9, 3, 3, 7, 4, 4, 5, 8, 1} {
+		ask("large", version)
+	}
+	ask("stream 3", 18)
 	records := ledger.Records{Store: s.Store}
 	for r, err := range records.Versions(t.Context(), streams, at) {
 		if err != nil {
@@ -561,11 +587,7 @@ func versions(t *testing.T, s *site) {
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	for r, err := range records.Versions(over, streams, at) {
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("after the end of its context: position %d, %v", r.Position, err)
-		}
-	}
+	expectEnded(t, records.Versions(over, streams, at))
 }
 
 func afterEnds(t *testing.T, s *site) {
