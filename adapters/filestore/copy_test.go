@@ -76,18 +76,24 @@ func TestCopyOfASweep(t *testing.T) {
 		s.Close()
 		d.Crash()
 		for _, from := range []disk.Disk{d, &late{Disk: d}} {
-			to := simdisk.New(seed(3))
-			if _, err := filestore.Copy(t.Context(), from, to, uint64(len(before))); err != nil {
-				t.Fatalf("power cut at change %d: %v", n, err)
-			}
-			copied := mustOpen(t, to, small)
-			mixed(t, before, ledgertest.Check(t, copied))
-			copied.Close()
+			expectCopy(t, n, from, before)
 		}
 		if err == nil {
 			return
 		}
 	}
+}
+
+// expectCopy copies records that were there before, and maybe swept, from a disk whose power was cut at its change n.
+func expectCopy(t *testing.T, n int, from disk.Disk, before []eventschema.Record) {
+	t.Helper()
+	to := simdisk.New(seed(3))
+	if _, err := filestore.Copy(t.Context(), from, to, uint64(len(before))); err != nil {
+		t.Fatalf("power cut at change %d: %v", n, err)
+	}
+	copied := mustOpen(t, to, small)
+	mixed(t, before, ledgertest.Check(t, copied))
+	copied.Close()
 }
 
 // grown is a disk on which more was written, and a sweep begun there, right after its segments were listed first.
@@ -119,13 +125,7 @@ func TestCopyOfAGrowingLog(t *testing.T) {
 		_, err := s.Erase(t.Context(), func(*eventschema.Record) (bool, error) { return true, nil }, "later")
 		s.Close()
 		d.Crash()
-		to := simdisk.New(seed(3))
-		if _, err := filestore.Copy(t.Context(), &grown{original.Clone(seed(2)), d}, to, uint64(len(before))); err != nil {
-			t.Fatalf("power cut at change %d: %v", n, err)
-		}
-		copied := mustOpen(t, to, small)
-		mixed(t, before, ledgertest.Check(t, copied))
-		copied.Close()
+		expectCopy(t, n, &grown{original.Clone(seed(2)), d}, before)
 		if err == nil {
 			return
 		}
