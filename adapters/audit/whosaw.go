@@ -192,6 +192,7 @@ func (a *Auditor) places(ctx context.Context, q Query, after, end uint64) iter.S
 	case !q.Client.IsZero():
 		add(a.Access, q.Client, projections.Everybody)
 		slices.Sort(all)
+		all = slices.Compact(all)
 	case !q.Professional.IsZero():
 		add(a.Audit, q.Professional)
 	case !q.Organisation.IsZero():

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"iter"
 
 	"samtykke/eventschema"
@@ -34,8 +35,11 @@ func (s Records) At(ctx context.Context, positions []Position) iter.Seq2[eventsc
 	return func(yield func(eventschema.Record, error) bool) {
 		for rest := positions; len(rest) > 0; {
 			for r, err := range s.After(ctx, rest[0]-1) {
-				if err == nil && r.Position != rest[0] {
+				if err == nil && r.Position < rest[0] {
 					continue
+				}
+				if err == nil && r.Position > rest[0] {
+					r, err = eventschema.Record{}, fmt.Errorf("position %d is not in the ledger, or was asked for out of order", rest[0])
 				}
 				if !yield(r, err) || err != nil {
 					return
